@@ -1,0 +1,36 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SITE := _build/html/book/index.html
+
+.PHONY: help book test lint clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/'
+
+book: $(VENV)/.installed  ## build the book into _build/html (executes what has changed)
+	@$(BIN)/jupyter-book build . -W -n --keep-going -q
+	@echo "Open this page in a browser: $(abspath $(SITE))"
+
+test: book $(VENV)/.installed-test lint  ## build the book, then run all tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -q
+
+lint: $(VENV)/.installed-test  ## check the code's style
+	@$(BIN)/ruff check .
+
+clean:  ## remove the built site and the execution cache; keep the virtual environment
+	rm -rf _build
+
+# The stamps: nothing is installed again until a list of requirements changes.
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is incomplete here: sudo apt install python3-venv"; exit 1; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/pip install -q --disable-pip-version-check -c requirements.txt -e '.[test]'
+	@touch $@

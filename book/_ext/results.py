@@ -1,0 +1,90 @@
+"""The pages that the build writes about itself: results of all witnesses, times of all chapters."""
+
+import os
+import platform
+from importlib.metadata import version
+
+import concordance
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+logger = logging.getLogger(__name__)
+
+
+class _Generated(SphinxDirective):
+    """A directive that writes Markdown from the executed notebooks."""
+
+    def run(self):
+        self.env.note_reread()  # its sources are all the chapters
+        node = nodes.container()
+        text = StringList("\n".join(self.markdown()).splitlines(), source=self.env.docname)
+        self.state.nested_parse(text, 0, node)
+        return node.children
+
+    def link(self, docname, anchor=""):
+        """An HTML link to a chapter; the target is made by a cell's output, unseen by Sphinx."""
+        uri = self.env.app.builder.get_relative_uri(self.env.docname, docname)
+        title = self.env.executed[docname]["title"]
+        return f'<a href="{uri}{anchor and "#"}{anchor}">{title}</a>'
+
+
+class Results(_Generated):
+    """{results}: one row for each witness, under the statement that it belongs to."""
+
+    def markdown(self):
+        items = concordance.load()
+        found = concordance.records(self.env.executed)
+        for problem in concordance.problems(items, found):
+            logger.warning("concordance: %s", problem, type="results")
+        yield ":::{list-table} Every checked statement, with what was measured on the day of the build"
+        yield from [":header-rows: 1", ":class: results", ":name: table-results", ""]
+        yield from _row("Statement", "Measured", "Answer", "Error", "Tolerance", "Where")
+        for item in items:
+            statement = f"{' '.join(item['statement'].split())} *({item['kind']}; {item['source']})*"
+            for witness in item.get("witnesses", []):
+                if witness not in found:
+                    continue
+                docname, record = found[witness]
+                relation = {"equal": "", "at least": "≥ ", "at most": "≤ "}[record["relation"]]
+                many = f" (worst of {record['entries']})" if record["entries"] > 1 else ""
+                yield from _row(
+                    statement, f"{record['measured']:.8g}{many}",
+                    f"{relation}{record['expected']:.8g}", f"{record['error']:.1e}",
+                    " ".join(filter(None, (f"{record['tolerance']:.1e}", record["why"]))),
+                    f"{self.link(docname, 'witness-' + witness.replace('.', '-'))} `{witness}`",
+                )
+                statement = "(the same statement)"
+        yield ":::"
+
+
+class Status(_Generated):
+    """{status}: what each chapter took, and on what."""
+
+    def markdown(self):
+        yield ":::{list-table} Execution of the chapters, each on one core"
+        yield from [":header-rows: 1", ":name: table-status", ""]
+        yield from _row("Chapter", "Seconds", "Budget", "Witnesses", "Executed (UTC)")
+        for docname, notebook in self.env.executed.items():
+            budget = notebook["metadata"].get("budget_seconds")
+            yield from _row(
+                self.link(docname), f"{notebook['seconds']:.1f}", f"{budget or '-'}",
+                str(len(notebook['witnesses'])), f"{notebook['when']:%Y-%m-%d %H:%M}",
+            )
+        yield from [":::", ""]
+        packages = ("dsnnlib", "numpy", "scipy", "torch", "scikit-learn", "matplotlib")
+        versions = ", ".join(f"{name} {version(name)}" for name in packages)
+        yield (f"Python {platform.python_version()} on {platform.machine()} with "
+               f"{os.cpu_count()} cores; {versions}.")
+
+
+def _row(*cells):
+    for index, cell in enumerate(cells):
+        yield f"{'* -' if index == 0 else '  -'} {cell}"
+
+
+def setup(app):
+    app.add_directive("results", Results)
+    app.add_directive("status", Status)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,57 @@
+"""The doorman: one-line refusals of bad input, used by the public functions."""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+
+
+def positive(name, value):
+    """Return `value` as a float; refuse what is not a positive finite number.
+
+    >>> positive("eta", 0.5)
+    0.5
+    >>> positive("eta", 0)
+    Traceback (most recent call last):
+    ValueError: eta is 0; it must be a positive finite number
+    """
+    return _number(name, value, lambda x: x > 0, "a positive finite number")
+
+
+def finite(name, value):
+    """Return `value` as a float; refuse what is not a finite number."""
+    return _number(name, value, lambda x: True, "a finite number")
+
+
+def fraction(name, value):
+    """Return `value` as a float; refuse what is not in [0, 1)."""
+    return _number(name, value, lambda x: 0 <= x < 1, "a number in [0, 1)")
+
+
+def count(name, value, *, least=1):
+    """Return `value` as an int; refuse what is not a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number, at least {least}")
+    return int(value)
+
+
+def array(name, value, *, ndim=None):
+    """Return `value` as a float array; refuse empty, non-numeric and non-finite ones."""
+    try:
+        result = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is not numeric; it must be an array of real numbers") from None
+    if ndim is not None and result.ndim != ndim:
+        raise ValueError(f"{name} has {result.ndim} dimensions; it must have {ndim}")
+    if result.size == 0:
+        raise ValueError(f"{name} is empty; it must hold at least one number")
+    if not np.isfinite(result).all():
+        raise ValueError(f"{name} holds NaN or infinity; it must be finite")
+    return result
+
+
+def _number(name, value, accepts, description):
+    good = isinstance(value, Real) and not isinstance(value, bool)
+    if not (good and math.isfinite(value) and accepts(value)):
+        raise ValueError(f"{name} is {value!r}; it must be {description}")
+    return float(value)
