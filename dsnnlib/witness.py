@@ -39,8 +39,18 @@ class Record:
             f"{self.expected:.10g}, error {self.error:.2g}, tolerance {self.tolerance:.2g}{many}"
         )
 
+    def html(self):
+        """The line as HTML, with the anchor that the *Results* page links to."""
+        anchor = "witness-" + self.id.replace(".", "-")
+        why = f" <span class='witness-why'>({escape(self.why)})</span>" if self.why else ""
+        name, rest = str(self).split(": ", 1)
+        return (
+            f'<div class="witness" id="{escape(anchor)}"><span class="witness-mark">Witness</span> '
+            f"<code>{escape(name)}</code> {escape(rest)}{why}</div>"
+        )
+
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/plain": str(self), "text/html": _html(self)}, {RECORD: asdict(self)}
+        return {"text/plain": str(self), "text/html": self.html()}, {RECORD: asdict(self)}
 
 
 def check(id, **comparison):
@@ -152,13 +162,3 @@ def _floats(name, value):
     if result.size == 0 or result.dtype.kind not in "biuf":
         raise ValueError(f"{name} is {value!r}; it must be a real number or a non-empty array")
     return result.astype(float)
-
-
-def _html(record):
-    anchor = "witness-" + record.id.replace(".", "-")
-    why = f" <span class='witness-why'>({escape(record.why)})</span>" if record.why else ""
-    name, rest = str(record).split(": ", 1)
-    return (
-        f'<div class="witness" id="{escape(anchor)}"><span class="witness-mark">Witness</span> '
-        f"<code>{escape(name)}</code> {escape(rest)}{why}</div>"
-    )

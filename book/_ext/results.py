@@ -7,6 +7,7 @@ from importlib.metadata import version
 import concordance
 from docutils import nodes
 from docutils.statemachine import StringList
+from dsnnlib.witness import Record
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -59,6 +60,17 @@ class Results(_Generated):
         yield ":::"
 
 
+class Witness(SphinxDirective):
+    """{witness} id: show the record of another page's witness."""
+
+    required_arguments = 1
+
+    def run(self):
+        self.env.note_reread()
+        _, record = concordance.records(self.env.executed)[self.arguments[0]]
+        return [nodes.raw("", Record(**record).html(), format="html")]
+
+
 class Status(_Generated):
     """{status}: what each chapter took, and on what."""
 
@@ -87,4 +99,5 @@ def _row(*cells):
 def setup(app):
     app.add_directive("results", Results)
     app.add_directive("status", Status)
+    app.add_directive("witness", Witness)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,48 @@
+"""What the tests of the book share: the built site and its executed notebooks."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import concordance
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "_build"
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The folder of the built HTML pages."""
+    folder = BUILD / "html"
+    assert (folder / "book" / "index.html").exists(), "no built site: run `make book` first"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def executed(site):
+    """{docname: {"witnesses": [...], "metadata": {...}, "glued": {...}}} of the built chapters."""
+    folder, result = BUILD / "jupyter_execute", {}
+    for path in sorted(folder.glob("book/**/*.ipynb")):
+        notebook = json.loads(path.read_text(encoding="utf8"))
+        outputs = [o for cell in notebook["cells"] for o in cell.get("outputs", [])]
+        docname = path.relative_to(folder).with_suffix("").as_posix()
+        if not (site / f"{docname}.html").exists():
+            continue
+        glue = path.with_suffix(".glue.json")
+        result[docname] = {
+            "witnesses": [
+                o["metadata"][concordance.WITNESS] for o in outputs
+                if concordance.WITNESS in o.get("metadata", {})],
+            "metadata": notebook["metadata"],
+            "glued": json.loads(glue.read_text(encoding="utf8")) if glue.exists() else {},
+        }
+    return result
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print how far the concordance is."""
+    count = Counter(item["status"] for item in concordance.load())
+    terminalreporter.write_line(
+        "concordance: " + ", ".join(f"{count[status]} {status}" for status in concordance.STATUS))
