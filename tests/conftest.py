@@ -23,22 +23,11 @@ def site():
 @pytest.fixture(scope="session")
 def executed(site):
     """{docname: {"witnesses": [...], "metadata": {...}, "glued": {...}}} of the built chapters."""
-    folder, result = BUILD / "jupyter_execute", {}
-    for path in sorted(folder.glob("book/**/*.ipynb")):
-        notebook = json.loads(path.read_text(encoding="utf8"))
-        outputs = [o for cell in notebook["cells"] for o in cell.get("outputs", [])]
-        docname = path.relative_to(folder).with_suffix("").as_posix()
-        if not (site / f"{docname}.html").exists():
-            continue
-        glue = path.with_suffix(".glue.json")
-        result[docname] = {
-            "witnesses": [
-                o["metadata"][concordance.WITNESS] for o in outputs
-                if concordance.WITNESS in o.get("metadata", {})],
-            "metadata": notebook["metadata"],
-            "glued": json.loads(glue.read_text(encoding="utf8")) if glue.exists() else {},
-        }
-    return result
+    chapters = json.loads((BUILD / "executed.json").read_text(encoding="utf8"))
+    for docname, chapter in chapters.items():
+        glue = BUILD / "jupyter_execute" / f"{docname}.glue.json"
+        chapter["glued"] = json.loads(glue.read_text(encoding="utf8")) if glue.exists() else {}
+    return chapters
 
 
 def pytest_terminal_summary(terminalreporter):

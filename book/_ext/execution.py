@@ -6,6 +6,7 @@ named by a hash of both. A failing cell ends the build and is named.
 """
 
 import hashlib
+import json
 import os
 import re
 import sys
@@ -72,6 +73,8 @@ def execute(app, env, docnames):
         # SystemExit: the message ends the output, instead of jupyter-book's own tracebacks.
         raise SystemExit("\n\n".join(["\nA chapter failed to execute:", *sorted(failures)]))
     env.executed = {name: _outputs(cache, nb) for name, nb in notebooks.items()}
+    summary = Path(app.outdir).parent / "executed.json"  # for the tests of the book
+    summary.write_text(json.dumps(env.executed, default=str, indent=1), encoding="utf8")
 
 
 def _notebooks(app, env):

@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 
 PAGE = """---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
 kernelspec: {name: python3, display_name: Python 3, language: python}
 ---
 # A page
