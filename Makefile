@@ -17,7 +17,7 @@ test: book $(VENV)/.installed-test lint  ## build the book, then run all tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -q
 
 lint: $(VENV)/.installed-test  ## check the code's style
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
 
 clean:  ## remove the built site and the execution cache; keep the virtual environment
 	rm -rf _build

@@ -27,7 +27,9 @@ _STYLE = {
     "savefig.transparent": True,
     "savefig.dpi": 160,
     "axes.facecolor": "none",
-    "axes.prop_cycle": mpl.cycler(color=[c for n, c in COLOURS.items() if n not in ("black", "grey")]),
+    "axes.prop_cycle": mpl.cycler(
+        color=[c for n, c in COLOURS.items() if n not in ("black", "grey")]
+    ),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": "medium",
@@ -90,5 +92,12 @@ def threshold(axes, value, text, *, along="y", at=0.99, colour="grey"):
     else:
         raise ValueError(f"along is {along!r}; it must be 'x' or 'y'")
     coordinates = ("axes fraction", "data") if along == "y" else ("data", "axes fraction")
-    return axes.annotate(text, place, xycoords=coordinates, xytext=offset,
-                         textcoords="offset points", color=COLOURS[colour], **align)
+    return axes.annotate(
+        text,
+        place,
+        xycoords=coordinates,
+        xytext=offset,
+        textcoords="offset points",
+        color=COLOURS[colour],
+        **align,
+    )

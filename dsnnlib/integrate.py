@@ -1,6 +1,7 @@
 """Fixed-step Runge-Kutta integration, for numpy arrays and torch tensors alike."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -93,7 +94,7 @@ def trajectory(field, y0, times, *, method=RK4):
 
 def _states(field, y, times, method):
     yield y
-    for t, following in zip(times, times[1:], strict=False):
+    for t, following in pairwise(times):
         y = step(field, t, y, following - t, method)
         yield y
 

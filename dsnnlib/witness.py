@@ -117,9 +117,10 @@ def compare(
     for name, value in (("atol", atol), ("rtol", rtol)):
         if not (np.isfinite(value).all() and np.greater_equal(value, 0).all()):
             raise ValueError(f"{name} is {value}; it must be finite and not negative")
-    (relation, answer), = given.items()
-    record = _compare(id, relation, _floats("measured", measured), _floats(relation, answer),
-                      atol, rtol, why)
+    ((relation, answer),) = given.items()
+    record = _compare(
+        id, relation, _floats("measured", measured), _floats(relation, answer), atol, rtol, why
+    )
     if not record.error <= record.tolerance:
         raise WitnessError(str(record))
     return record
@@ -141,7 +142,8 @@ def glue(**values):
 def _compare(id, relation, measured, answer, atol, rtol, why):
     try:
         measured, answer, tolerance = np.broadcast_arrays(
-            measured, answer, atol + rtol * abs(answer))
+            measured, answer, atol + rtol * abs(answer)
+        )
     except ValueError:
         raise ValueError(
             f"measured has shape {measured.shape}; it must broadcast with {answer.shape}"
@@ -151,8 +153,16 @@ def _compare(id, relation, measured, answer, atol, rtol, why):
     violation = np.where(np.isnan(violation), np.inf, violation)
     tolerance = tolerance.ravel()
     worst = int(np.argmax(violation - tolerance))
-    return Record(id, float(measured.flat[worst]), relation, float(answer.flat[worst]),
-                  max(float(violation[worst]), 0.0), float(tolerance[worst]), why, gap.size)
+    return Record(
+        id,
+        float(measured.flat[worst]),
+        relation,
+        float(answer.flat[worst]),
+        max(float(violation[worst]), 0.0),
+        float(tolerance[worst]),
+        why,
+        gap.size,
+    )
 
 
 def _floats(name, value):

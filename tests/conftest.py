@@ -4,9 +4,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 import concordance
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
@@ -34,4 +33,5 @@ def pytest_terminal_summary(terminalreporter):
     """Print how far the concordance is."""
     count = Counter(item["status"] for item in concordance.load())
     terminalreporter.write_line(
-        "concordance: " + ", ".join(f"{count[status]} {status}" for status in concordance.STATUS))
+        "concordance: " + ", ".join(f"{count[status]} {status}" for status in concordance.STATUS)
+    )

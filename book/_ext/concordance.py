@@ -44,7 +44,8 @@ def problems(items, found):
             if witness not in found:
                 yield f"{item['id']}: no page has the witness {witness}"
             elif found[witness][0] != item.get("page"):
-                yield f"{item['id']}: {witness} stands on {found[witness][0]}, not {item.get('page')}"
+                place = found[witness][0]
+                yield f"{item['id']}: {witness} stands on {place}, not {item.get('page')}"
     for witness, (docname, record) in found.items():
         if witness not in claimed:
             yield f"{docname}: the concordance does not know the witness {witness}"

@@ -133,12 +133,19 @@ def _outputs(cache, notebook):
     _, executed = cache.merge_match_into_notebook(notebook)
     records = [
         output.metadata[WITNESS]
-        for cell in executed.cells if cell.cell_type == "code"
-        for output in cell.outputs if WITNESS in output.get("metadata", {})
+        for cell in executed.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if WITNESS in output.get("metadata", {})
     ]
     title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)
-    return {"title": title[1] if title else "", "seconds": record.data["execution_seconds"], "when": record.created, "witnesses": records,
-            "metadata": dict(executed.metadata)}
+    return {
+        "title": title[1] if title else "",
+        "seconds": record.data["execution_seconds"],
+        "when": record.created,
+        "witnesses": records,
+        "metadata": dict(executed.metadata),
+    }
 
 
 def _say(message):

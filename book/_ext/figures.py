@@ -1,4 +1,4 @@
-"""Refuse figures that a reader who does not see cannot read, and let the others follow the theme."""
+"""Refuse figures without a real alt text and a caption; let the others follow the theme."""
 
 from docutils import nodes
 from sphinx.util import logging
@@ -16,7 +16,12 @@ def check_figures(app, doctree):
         if len(alt) < SHORTEST_ALT:
             logger.warning(
                 "figure %s has no alt text: say in a sentence what is seen (cell metadata "
-                "mystnb: image: alt)", name, location=image, type="figures", subtype="alt")
+                "mystnb: image: alt)",
+                name,
+                location=image,
+                type="figures",
+                subtype="alt",
+            )
         figure = image.parent
         while figure and not isinstance(figure, nodes.figure):
             figure = figure.parent
@@ -24,7 +29,11 @@ def check_figures(app, doctree):
         if not captioned:
             logger.warning(
                 "figure %s has no caption (cell metadata mystnb: figure: caption)",
-                name, location=image, type="figures", subtype="caption")
+                name,
+                location=image,
+                type="figures",
+                subtype="caption",
+            )
         # dark-light: the theme leaves it alone; figure-theme: our style sheet adapts it.
         image["classes"] += ["dark-light"]
         if "/jupyter_execute/" in name:

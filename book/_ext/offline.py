@@ -1,4 +1,4 @@
-"""Serve everything from the site itself: MathJax comes from a pip package, other hosts are dropped."""
+"""Serve everything from the site itself: MathJax from a pip package, no other host."""
 
 import hashlib
 import shutil
@@ -8,7 +8,8 @@ from pathlib import Path
 from sphinx.errors import ExtensionError
 
 ENTRY = "tex-mml-chtml.js"
-SHA256 = "8aacaa13814e2dd77de7b5f10a7c0cda3a0bcd0af3a2129f8aa7a794f607fd55"  # of ENTRY in MathJax 3.2.2
+# of ENTRY in MathJax 3.2.2
+SHA256 = "8aacaa13814e2dd77de7b5f10a7c0cda3a0bcd0af3a2129f8aa7a794f607fd55"
 
 
 def mathjax_source():
@@ -42,7 +43,8 @@ def copy_mathjax(app, error):
 def drop_outside_scripts(app, pagename, templatename, context, doctree):
     """Remove scripts that would ask another host; sphinx-thebe's name one."""
     context["script_files"] = [
-        script for script in context.get("script_files", [])
+        script
+        for script in context.get("script_files", [])
         if "thebe" not in f"{script} {getattr(script, 'attributes', '')}".lower()
     ]
 

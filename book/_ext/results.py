@@ -7,9 +7,10 @@ from importlib.metadata import version
 import concordance
 from docutils import nodes
 from docutils.statemachine import StringList
-from dsnnlib.witness import Record
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+
+from dsnnlib.witness import Record
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +40,12 @@ class Results(_Generated):
         found = concordance.records(self.env.executed)
         for problem in concordance.problems(items, found):
             logger.warning("concordance: %s", problem, type="results")
-        yield ":::{list-table} Every checked statement, with what was measured on the day of the build"
+        yield ":::{list-table} Every checked statement, and what was measured in this build"
         yield from [":header-rows: 1", ":class: results", ":name: table-results", ""]
         yield from _row("Statement", "Measured", "Answer", "Error", "Tolerance", "Where")
         for item in items:
-            statement = f"{' '.join(item['statement'].split())} *({item['kind']}; {item['source']})*"
+            words = " ".join(item["statement"].split())
+            statement = f"{words} *({item['kind']}; {item['source']})*"
             for witness in item.get("witnesses", []):
                 if witness not in found:
                     continue
@@ -51,8 +53,10 @@ class Results(_Generated):
                 relation = {"equal": "", "at least": "≥ ", "at most": "≤ "}[record["relation"]]
                 many = f" (worst of {record['entries']})" if record["entries"] > 1 else ""
                 yield from _row(
-                    statement, f"{record['measured']:.8g}{many}",
-                    f"{relation}{record['expected']:.8g}", f"{record['error']:.1e}",
+                    statement,
+                    f"{record['measured']:.8g}{many}",
+                    f"{relation}{record['expected']:.8g}",
+                    f"{record['error']:.1e}",
                     " ".join(filter(None, (f"{record['tolerance']:.1e}", record["why"]))),
                     f"{self.link(docname, 'witness-' + witness.replace('.', '-'))} `{witness}`",
                 )
@@ -81,14 +85,19 @@ class Status(_Generated):
         for docname, notebook in self.env.executed.items():
             budget = notebook["metadata"].get("budget_seconds")
             yield from _row(
-                self.link(docname), f"{notebook['seconds']:.1f}", f"{budget or '-'}",
-                str(len(notebook['witnesses'])), f"{notebook['when']:%Y-%m-%d %H:%M}",
+                self.link(docname),
+                f"{notebook['seconds']:.1f}",
+                f"{budget or '-'}",
+                str(len(notebook["witnesses"])),
+                f"{notebook['when']:%Y-%m-%d %H:%M}",
             )
         yield from [":::", ""]
         packages = ("dsnnlib", "numpy", "scipy", "torch", "scikit-learn", "matplotlib")
         versions = ", ".join(f"{name} {version(name)}" for name in packages)
-        yield (f"Python {platform.python_version()} on {platform.machine()} with "
-               f"{os.cpu_count()} cores; {versions}.")
+        yield (
+            f"Python {platform.python_version()} on {platform.machine()} with "
+            f"{os.cpu_count()} cores; {versions}."
+        )
 
 
 def _row(*cells):

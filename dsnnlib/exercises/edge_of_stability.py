@@ -27,8 +27,10 @@ def check_two_cycle(two_cycle):
         p, q = map(float, two_cycle(eta))
         image = [float(w[0]) for w in descend(Product.gradient, (p, p), eta, 2)]
         demand(abs(p - q) > 1e-3, f"at eta = {eta} p and q coincide: that is a fixed point")
-        demand(abs(image[1] - q) < 1e-9, f"at eta = {eta} the map takes (p, p) to "
-               f"{image[1]:.6g}, not to q = {q:.6g}")
+        demand(
+            abs(image[1] - q) < 1e-9,
+            f"at eta = {eta} the map takes (p, p) to {image[1]:.6g}, not to q = {q:.6g}",
+        )
         demand(abs(image[2] - p) < 1e-9, f"at eta = {eta} q does not come back to p")
     right("p goes to q and q to p, and they differ")
 
@@ -43,13 +45,16 @@ def check_multipliers(multipliers):
             ends = [list(descend(Product.gradient, tuple(p + s * h), eta, 2))[-1] for s in (1, -1)]
             measured.append(np.subtract(*ends) @ direction / (2e-5 * 2))
         for name, given, found in zip(("along", "across"), multipliers(eta), measured, strict=True):
-            demand(abs(given - found) < 1e-6, f"{name} the diagonal, at eta = {eta}, a small "
-                   f"displacement is multiplied by something else in two steps than {given:.6g}")
+            demand(
+                abs(given - found) < 1e-6,
+                f"{name} the diagonal, at eta = {eta}, a small "
+                f"displacement is multiplied by something else in two steps than {given:.6g}",
+            )
     right("small displacements are multiplied by them in two steps")
 
 
 def check_gap(slope, c):
-    """Check `c` for the reader's loss with derivative `slope`: the gap law must hold to O(eta^2)."""
+    """Check `c` for a loss with the derivative `slope`: the gap law must hold to O(eta^2)."""
     demand(abs(slope(1e-4) / 1e-4 - 1) < 1e-6, "slope(s) must behave like s at small s")
     demand(np.allclose(slope(-0.7), -slope(0.7)), "slope must be odd: the loss is even")
     demand(c > 0, "for a sub-quadratic loss c is positive")
@@ -59,8 +64,10 @@ def check_gap(slope, c):
         *_, (x, y) = descend(lambda x, y: (slope(x * y) * y, slope(x * y) * x), start, eta, 20_000)
         demand(abs(x) < 1e-6, f"gradient descent with eta = {eta} does not settle with this loss")
         errors.append(abs((2 / eta - y**2) / eta - 1 / (2 * c)))
-    demand(errors[1] < 0.5 * errors[0] and errors[1] < 0.01,
-           "the measured gap does not approach eta/(2c) as eta -> 0; expand slope(s) again")
+    demand(
+        errors[1] < 0.5 * errors[0] and errors[1] < 0.01,
+        "the measured gap does not approach eta/(2c) as eta -> 0; expand slope(s) again",
+    )
     right("the distance to the law shrinks as eta does")
 
 
@@ -73,8 +80,10 @@ def check_momentum_threshold(threshold):
             gain = factor * value * (1 - beta)
             step = np.array([[1 - gain, -factor * value * beta], [1 - beta, beta]])
             side = "below" if stable else "above"
-            demand((_radius(step) <= 1) == stable,
-                   f"for beta = {beta:.2f} the recursion just {side} your threshold says otherwise")
+            demand(
+                (_radius(step) <= 1) == stable,
+                f"for beta = {beta:.2f} the recursion just {side} your threshold says otherwise",
+            )
     right("the recursion (theta, m) changes stability exactly there")
 
 

@@ -66,9 +66,11 @@ class HessianProduct:
         self.products += 1
         if not self._gradient.requires_grad:  # a loss linear in its parameters
             return torch.zeros_like(vector)
-        return _flat(torch.autograd.grad(
-            self._gradient, self._parameters, vector, retain_graph=True, materialize_grads=True
-        ))
+        return _flat(
+            torch.autograd.grad(
+                self._gradient, self._parameters, vector, retain_graph=True, materialize_grads=True
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Eigenpairs:
     products: int
 
 
-def top_eigenvalues(product, start, k=1, *, rtol=1e-4, max_products=200):
+def top_eigenvalues(product, start, k=1, *, rtol=1e-4, max_products=100):
     r"""The k algebraically largest eigenvalues of a symmetric operator, by Lanczos.
 
     Builds an orthonormal basis of span{s, As, A^2 s, ...} and stops when the k

@@ -100,9 +100,7 @@ class EvenProduct:
         O(eta^3); derived on the page training/edge of stability.
         """
         eta = positive("eta", eta)
-        return np.where(
-            np.asarray(y0_squared) > 2 / eta, 2 / eta - eta / (2 * self.c), y0_squared
-        )
+        return np.where(np.asarray(y0_squared) > 2 / eta, 2 / eta - eta / (2 * self.c), y0_squared)
 
 
 LOG_COSH = EvenProduct(slope=np.tanh, c=1 / 3)
@@ -145,7 +143,7 @@ class SelfStabilisation:
 
     @property
     def multiplier(self):
-        """Complex multiplier of the map, with x up to sign, at the amplitude: 1 + i eta sqrt(2 alpha)."""
+        """Multiplier 1 + i eta sqrt(2 alpha) of the map at the amplitude, for x up to sign."""
         return 1 + 1j * self.eta * (2 * self.alpha) ** 0.5
 
     def energy(self, x, y):

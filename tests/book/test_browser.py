@@ -1,4 +1,4 @@
-"""The built site in a browser with the network unplugged: no outside request, no error, no raw TeX."""
+"""The site in a browser with the network unplugged: no outside request, error or raw TeX."""
 
 import functools
 import http.server
@@ -9,21 +9,33 @@ import threading
 
 import pytest
 import yaml
-
 from conftest import ROOT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
-PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]),
-         "genindex", "search"]
+PAGES = [
+    TOC["root"],
+    *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]),
+    "genindex",
+    "search",
+]
 VIEWS = {"desktop light": ((1280, 900), "light"), "phone dark": ((390, 844), "dark")}
 
 pytestmark = [
     pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"),
-                       reason="no chromium here: apt install chromium"),
+    pytest.mark.skipif(
+        not CHROMIUM and not os.environ.get("CI"), reason="no chromium here: apt install chromium"
+    ),
 ]
 
 
@@ -60,7 +72,8 @@ def visit(browser, address):
     def open_page(name, view="desktop light"):
         (width, height), scheme = VIEWS[view]
         context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme)
+            viewport={"width": width, "height": height}, color_scheme=scheme
+        )
         contexts.append(context)
         page, complaints = context.new_page(), []
 
@@ -77,7 +90,8 @@ def visit(browser, address):
         page.on("response", lambda r: r.status >= 400 and complaints.append(f"{r.status}: {r.url}"))
         page.goto(address + name + ".html", wait_until="load")
         page.wait_for_function(
-            "!document.querySelector('script[src*=mathjax]') || window.MathJax?.startup?.promise")
+            "!document.querySelector('script[src*=mathjax]') || window.MathJax?.startup?.promise"
+        )
         page.evaluate("window.MathJax?.startup?.promise")
         return page, complaints
 
@@ -111,17 +125,20 @@ def test_figures_follow_the_theme(visit):
     for view, filtered in (("desktop light", False), ("phone dark", True)):
         page, _ = visit("book/3_training/edge_of_stability", view)
         filters = page.eval_on_selector_all(
-            "img.figure-theme", "all => all.map(i => getComputedStyle(i).filter)")
+            "img.figure-theme", "all => all.map(i => getComputedStyle(i).filter)"
+        )
         backgrounds = page.eval_on_selector_all(
-            "img.figure-theme", "all => all.map(i => getComputedStyle(i).backgroundColor)")
+            "img.figure-theme", "all => all.map(i => getComputedStyle(i).backgroundColor)"
+        )
         assert filters and all(("invert" in f) == filtered for f in filters)
         assert set(backgrounds) == {"rgba(0, 0, 0, 0)"}, "a box behind a figure"
 
 
 def test_a_witness_can_be_reached_from_the_results_page(visit):
     page, complaints = visit("book/back/results")
-    page.get_by_role("link", name="Edge of stability and implicit bias").filter(
-        visible=True).nth(1).click()
+    page.get_by_role("link", name="Edge of stability and implicit bias").filter(visible=True).nth(
+        1
+    ).click()
     page.wait_for_url("**/edge_of_stability.html#witness-*")
     anchor = page.url.split("#")[1]
     assert page.locator(f"#{anchor}").count() == 1 and not complaints

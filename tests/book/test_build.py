@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import ROOT
 
 PAGE = """---
@@ -61,10 +60,24 @@ class Book:
         """(exit code, everything printed)."""
         if page is not None:
             self.write("book/index.md", PAGE + page)
-        command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "-W", "-n",
-                   "--keep-going", "-q"]
-        done = subprocess.run(command, cwd=self.root, env=os.environ | {"NO_COLOR": "1"}, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        command = [
+            Path(sys.executable).with_name("jupyter-book"),
+            "build",
+            ".",
+            "-W",
+            "-n",
+            "--keep-going",
+            "-q",
+        ]
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=os.environ | {"NO_COLOR": "1"},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
         return done.returncode, done.stdout
 
     def printed(self):
@@ -97,18 +110,24 @@ def test_a_page_is_executed_again_exactly_when_the_library_or_the_requirements_c
 
 
 def test_a_failing_cell_fails_the_build_and_is_named(book):
-    code, said = book.build(IMPORT + "\n```{code-cell} ipython3\nraise RuntimeError('broken')\n```\n")
+    code, said = book.build(
+        IMPORT + "\n```{code-cell} ipython3\nraise RuntimeError('broken')\n```\n"
+    )
     assert code != 0
     assert re.search(r"book/index\.md: code cell 2 \(line \d+\): RuntimeError: broken", said), said
     assert "Traceback" not in said.splitlines()[-1]
 
 
-@pytest.mark.parametrize("metadata, complaint", [
-    (f"{{{CAPTION}}}", "has no alt text"),
-    (f"{{image: {{alt: short}}, {CAPTION}}}", "has no alt text"),
-    (f"{{{ALT}}}", "has no caption"),
-    (f"{{{ALT}, {CAPTION}}}", None),
-], ids=["no alt", "short alt", "no caption", "whole"])
+@pytest.mark.parametrize(
+    "metadata, complaint",
+    [
+        (f"{{{CAPTION}}}", "has no alt text"),
+        (f"{{image: {{alt: short}}, {CAPTION}}}", "has no alt text"),
+        (f"{{{ALT}}}", "has no caption"),
+        (f"{{{ALT}, {CAPTION}}}", None),
+    ],
+    ids=["no alt", "short alt", "no caption", "whole"],
+)
 def test_a_figure_needs_an_alt_text_and_a_caption(book, metadata, complaint):
     code, said = book.build(FIGURE.replace("{METADATA}", metadata))
     if complaint is None:
@@ -117,15 +136,21 @@ def test_a_figure_needs_an_alt_text_and_a_caption(book, metadata, complaint):
         assert code != 0 and complaint in said, said
 
 
-@pytest.mark.parametrize("page, complaint", [
-    ("See {ref}`nowhere`.", "undefined label"),
-    ("See {cite}`nobody`.", "nobody"),
-    ("The value is {glue:text}`nothing`.\n" + IMPORT, "nothing"),
-    ("```{code-cell} ipython3\nimport warnings\nwarnings.warn('odd')\n```", "stderr"),
-    ("```{code-cell} ipython3\nfrom dsnnlib import witness\n"
-     "witness.check('a.b', measured=1, expected=1)\n```\n\n```{results}\n```",
-     "does not know the witness a.b"),
-], ids=["reference", "citation", "glue", "stderr", "witness"])
+@pytest.mark.parametrize(
+    "page, complaint",
+    [
+        ("See {ref}`nowhere`.", "undefined label"),
+        ("See {cite}`nobody`.", "nobody"),
+        ("The value is {glue:text}`nothing`.\n" + IMPORT, "nothing"),
+        ("```{code-cell} ipython3\nimport warnings\nwarnings.warn('odd')\n```", "stderr"),
+        (
+            "```{code-cell} ipython3\nfrom dsnnlib import witness\n"
+            "witness.check('a.b', measured=1, expected=1)\n```\n\n```{results}\n```",
+            "does not know the witness a.b",
+        ),
+    ],
+    ids=["reference", "citation", "glue", "stderr", "witness"],
+)
 def test_a_warning_fails_the_build(book, page, complaint):
     code, said = book.build(page)
     assert code != 0 and complaint in said, said

@@ -4,12 +4,12 @@ import re
 
 import pytest
 import yaml
-
 from conftest import ROOT
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
-CHAPTERS = [chapter["file"] for part in TOC["parts"] if part.get("numbered")
-            for chapter in part["chapters"]]
+CHAPTERS = [
+    chapter["file"] for part in TOC["parts"] if part.get("numbered") for chapter in part["chapters"]
+]
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 LEAST = {"witnesses": 8, "figures": 6, "exercises": 5}
 
@@ -27,14 +27,17 @@ def prose(docname):
 @pytest.mark.parametrize("docname", CHAPTERS)
 def test_no_number_is_typed_that_a_cell_has_glued(docname, executed):
     text = prose(docname)
-    values = {name: output["data"]["text/plain"].strip("'")
-              for name, output in executed[docname]["glued"].items()}
+    values = {
+        name: output["data"]["text/plain"].strip("'")
+        for name, output in executed[docname]["glued"].items()
+    }
     typed = re.sub(r"\{glue:text\}`[^`]*`", "", text)
     for name, form in re.findall(r"\{glue:text\}`(\w+)(:[^`]+)?`", text):
         shown = format(float(values[name]), form[1:]) if form else values[name]
         if len(re.sub(r"\D", "", shown)) >= 3:
             assert not re.search(rf"(?<![\d.]){re.escape(shown)}(?![\d])", typed), (
-                f"{docname} types {shown}, which is glued as {name}")
+                f"{docname} types {shown}, which is glued as {name}"
+            )
 
 
 @pytest.mark.parametrize("docname", CHAPTERS)
@@ -46,15 +49,22 @@ def test_every_glued_value_is_used(docname, executed):
 @pytest.mark.parametrize("docname", CHAPTERS)
 def test_a_chapter_is_whole(docname, executed):
     text = source(docname)
-    found = {"witnesses": len(executed[docname]["witnesses"]),
-             "figures": len(re.findall(r"^    name: fig-", text, re.M)),
-             "exercises": text.count("{exercise-start}")}
+    found = {
+        "witnesses": len(executed[docname]["witnesses"]),
+        "figures": len(re.findall(r"^    name: fig-", text, re.M)),
+        "exercises": text.count("{exercise-start}"),
+    }
     assert all(found[kind] >= LEAST[kind] for kind in LEAST), found
     assert text.count("{solution-start}") == found["exercises"] <= text.count("{hint}")
     assert text.count("{exercise-start}") == text.count("{exercise-end}")
     assert executed[docname]["metadata"]["budget_seconds"] <= 60
-    for heading in ("**The question.**", "**The idea.**", "**Take the hypothesis away.**",
-                    "## What it means for practice", "## Exercises"):
+    for heading in (
+        "**The question.**",
+        "**The idea.**",
+        "**Take the hypothesis away.**",
+        "## What it means for practice",
+        "## Exercises",
+    ):
         assert heading in text, heading
 
 

@@ -14,8 +14,10 @@ PAGE_LIMIT = 500_000  # bytes of a page and its figures, compressed as a web ser
 @pytest.fixture(scope="module")
 def pages(site):
     """{path: parsed page} of all pages of the book."""
-    return {path: BeautifulSoup(path.read_bytes(), "html.parser")
-            for path in sorted(site.glob("book/**/*.html"))}
+    return {
+        path: BeautifulSoup(path.read_bytes(), "html.parser")
+        for path in sorted(site.glob("book/**/*.html"))
+    }
 
 
 def test_every_internal_link_resolves(pages, site):
@@ -28,8 +30,11 @@ def test_every_internal_link_resolves(pages, site):
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.exists():
                 broken.append(f"{path.name}: {link['href']}")
-            elif parts.fragment and target in pages and not pages[target].find(
-                    id=unquote(parts.fragment)):
+            elif (
+                parts.fragment
+                and target in pages
+                and not pages[target].find(id=unquote(parts.fragment))
+            ):
                 broken.append(f"{path.name}: no anchor {link['href']}")
     assert not broken
 
@@ -38,9 +43,15 @@ def test_no_page_loads_anything_from_another_host(pages):
     outside = [
         f"{path.name}: {element[attribute]}"
         for path, page in pages.items()
-        for tag, attribute in (("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"))
+        for tag, attribute in (
+            ("script", "src"),
+            ("link", "href"),
+            ("img", "src"),
+            ("iframe", "src"),
+        )
         for element in page.find_all(tag, **{attribute: True})
-        if urlsplit(element[attribute]).netloc and "canonical" not in element.get("rel", [])]
+        if urlsplit(element[attribute]).netloc and "canonical" not in element.get("rel", [])
+    ]
     assert not outside
 
 
@@ -53,8 +64,11 @@ def test_mathjax_is_served_by_the_site(pages, site):
 
 def test_figures_and_pages_are_light(pages):
     for path, page in pages.items():
-        images = {(path.parent / unquote(i["src"])).resolve() for i in page.find_all("img", src=True)
-                  if not i["src"].startswith("data:")}
+        images = {
+            (path.parent / unquote(i["src"])).resolve()
+            for i in page.find_all("img", src=True)
+            if not i["src"].startswith("data:")
+        }
         for image in images:
             assert image.stat().st_size <= FIGURE_LIMIT, f"{image.name} on {path.name}"
         weight = sum(transferred(file) for file in [path, *images])
