@@ -52,6 +52,7 @@ class HessianProduct:
             loss, self._parameters, create_graph=True, materialize_grads=True
         )
         self._gradient = _flat(gradients)
+        self._versions = [p._version for p in self._parameters]
         self.gradient = self._gradient.detach()
         self.products = 0
         if not (loss.isfinite() and self.gradient.isfinite().all()):
@@ -66,6 +67,8 @@ class HessianProduct:
         self.products += 1
         if not self._gradient.requires_grad:  # a loss linear in its parameters
             return torch.zeros_like(vector)
+        if [p._version for p in self._parameters] != self._versions:
+            raise RuntimeError("parameters have moved since construction; make a new product")
         return _flat(
             torch.autograd.grad(
                 self._gradient, self._parameters, vector, retain_graph=True, materialize_grads=True
