@@ -148,9 +148,10 @@ def _compare(id, relation, measured, answer, atol, rtol, why):
         raise ValueError(
             f"measured has shape {measured.shape}; it must broadcast with {answer.shape}"
         ) from None
+    if not (np.isfinite(measured) & np.isfinite(answer) & np.isfinite(tolerance)).all():
+        raise WitnessError(f"{id}: NaN or infinity among what was measured or expected")
     gap = (measured - answer).ravel()
     violation = {"equal": abs(gap), "at least": -gap, "at most": gap}[relation]
-    violation = np.where(np.isnan(violation), np.inf, violation)
     tolerance = tolerance.ravel()
     worst = int(np.argmax(violation - tolerance))
     return Record(

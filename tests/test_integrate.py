@@ -71,7 +71,9 @@ def test_polynomials_are_integrated_exactly_up_to_the_order_of_the_quadrature(me
 def test_the_energy_of_an_oscillator_drifts_at_the_known_rate(method, gain):
     dt, n = 0.25, 200
     *_, end = trajectory(
-        lambda t, y: np.array([y[1], -y[0]]), np.array([1.0, 0.0]), dt * np.arange(n + 1),
+        lambda t, y: np.array([y[1], -y[0]]),
+        np.array([1.0, 0.0]),
+        dt * np.arange(n + 1),
         method=method,
     )
     # closed form: |R(i dt)|^2 in each step, R the stability polynomial; rounding in n steps

@@ -25,11 +25,11 @@ class _Generated(SphinxDirective):
         self.state.nested_parse(text, 0, node)
         return node.children
 
-    def link(self, docname, anchor=""):
+    def link(self, docname, anchor="", text=None):
         """An HTML link to a chapter; the target is made by a cell's output, unseen by Sphinx."""
         uri = self.env.app.builder.get_relative_uri(self.env.docname, docname)
-        title = self.env.executed[docname]["title"]
-        return f'<a href="{uri}{anchor and "#"}{anchor}">{title}</a>'
+        text = text or self.env.executed[docname]["title"]
+        return f'<a href="{uri}{anchor and "#"}{anchor}">{text}</a>'
 
 
 class Results(_Generated):
@@ -42,25 +42,25 @@ class Results(_Generated):
             logger.warning("concordance: %s", problem, type="results")
         yield ":::{list-table} Every checked statement, and what was measured in this build"
         yield from [":header-rows: 1", ":class: results", ":name: table-results", ""]
-        yield from _row("Statement", "Measured", "Answer", "Error", "Tolerance", "Where")
+        yield from _row("Statement and witness", "Measured", "Answer", "Error of tolerance")
         for item in items:
             words = " ".join(item["statement"].split())
-            statement = f"{words} *({item['kind']}; {item['source']})*"
+            statement = f"{words} *({item['kind']}; {item['source']})*<br>"
             for witness in item.get("witnesses", []):
                 if witness not in found:
                     continue
                 docname, record = found[witness]
                 relation = {"equal": "", "at least": "≥ ", "at most": "≤ "}[record["relation"]]
                 many = f" (worst of {record['entries']})" if record["entries"] > 1 else ""
+                error = f"{_short(record['error'])} of {_short(record['tolerance'])}"
+                anchor = "witness-" + witness.replace(".", "-")
                 yield from _row(
-                    statement,
+                    statement + self.link(docname, anchor, f"<code>{witness}</code>"),
                     f"{record['measured']:.8g}{many}",
                     f"{relation}{record['expected']:.8g}",
-                    f"{record['error']:.1e}",
-                    " ".join(filter(None, (f"{record['tolerance']:.1e}", record["why"]))),
-                    f"{self.link(docname, 'witness-' + witness.replace('.', '-'))} `{witness}`",
+                    f"{error}<br>{record['why']}" if record["why"] else error,
                 )
-                statement = "(the same statement)"
+                statement = ""
         yield ":::"
 
 
@@ -98,6 +98,10 @@ class Status(_Generated):
             f"Python {platform.python_version()} on {platform.machine()} with "
             f"{os.cpu_count()} cores; {versions}."
         )
+
+
+def _short(number):
+    return f"{number:.1e}" if number else "0"
 
 
 def _row(*cells):

@@ -90,14 +90,12 @@ class EvenProduct:
         return slope * y, slope * x
 
     def final_sharpness(self, eta, y0_squared):
-        r"""Sharpness y^2 of the minimum (0, y) that is found from a small x_0.
+        r"""Sharpness of the minimum (0, y) that is found from (x_0, y_0) with a small x_0.
 
-        To leading order in eta; the start counts only below the edge:
-
-        .. math:: y_\infty^2 = \min\Bigl(y_0^2,\; \frac2\eta - \frac{\eta}{2c}\Bigr).
-
-        The second entry, reached from every start above 2/eta, has the error
-        O(eta^3); derived on the page training/edge of stability.
+        Below the edge, :math:`y_0^2 < 2/\eta`, the start is kept: :math:`y_0^2 + O(x_0^2)`. From
+        far above it the start is forgotten: :math:`2/\eta - \eta/(2c)`, up to a measured
+        error of third order in eta. Derived on the page training/edge of stability, which also
+        has the law in between.
         """
         eta = positive("eta", eta)
         return np.where(np.asarray(y0_squared) > 2 / eta, 2 / eta - eta / (2 * self.c), y0_squared)
@@ -112,9 +110,9 @@ SQUARE_ROOT = EvenProduct(slope=lambda s: s / np.sqrt(1 + s**2), c=1 / 2)
 
 @dataclass(frozen=True)
 class SelfStabilisation:
-    r"""Reduced map of gradient descent near the edge, at a sharpness 2/eta + y.
+    r"""Reduced map of gradient descent near the edge, at a sharpness 2/eta + w.
 
-    .. math:: x' = -(1 + \eta y) x, \qquad y' = y + \eta (\alpha - \beta x^2 / 2) .
+    .. math:: x^+ = -(1 + \eta w) x, \qquad w^+ = w + \eta (\alpha - \beta x^2 / 2) .
 
     x is the displacement along the top eigenvector, alpha > 0 the rate of
     progressive sharpening, beta > 0 the squared norm of the sharpness's gradient.
@@ -132,9 +130,9 @@ class SelfStabilisation:
         for name in ("eta", "alpha", "beta"):
             positive(name, getattr(self, name))
 
-    def __call__(self, x, y):
+    def __call__(self, x, w):
         """One step of the map."""
-        return -(1 + self.eta * y) * x, y + self.eta * (self.alpha - self.beta * x**2 / 2)
+        return -(1 + self.eta * w) * x, w + self.eta * (self.alpha - self.beta * x**2 / 2)
 
     @property
     def amplitude(self):
@@ -146,6 +144,6 @@ class SelfStabilisation:
         """Multiplier 1 + i eta sqrt(2 alpha) of the map at the amplitude, for x up to sign."""
         return 1 + 1j * self.eta * (2 * self.alpha) ** 0.5
 
-    def energy(self, x, y):
-        """y^2/2 + beta x^2/4 - alpha log abs(x), conserved by the flow that the map discretises."""
-        return y**2 / 2 + self.beta * x**2 / 4 - self.alpha * np.log(abs(x))
+    def energy(self, x, w):
+        """w^2/2 + beta x^2/4 - alpha log abs(x), conserved by the flow that the map discretises."""
+        return w**2 / 2 + self.beta * x**2 / 4 - self.alpha * np.log(abs(x))
