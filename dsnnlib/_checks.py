@@ -6,6 +6,12 @@ from numbers import Integral, Real
 import numpy as np
 
 
+def shown(value):
+    """The value as an error message shows it: one line, and not too long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def positive(name, value):
     """Return `value` as a float; refuse what is not a positive finite number.
 
@@ -31,16 +37,20 @@ def fraction(name, value):
 def count(name, value, *, least=1):
     """Return `value` as an int; refuse what is not a whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number, at least {least}")
+        raise ValueError(f"{name} is {shown(value)}; it must be a whole number, at least {least}")
     return int(value)
 
 
 def array(name, value, *, ndim=None):
     """Return `value` as a float array; refuse empty, non-numeric and non-finite ones."""
     try:
-        result = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} is not numeric; it must be an array of real numbers") from None
+        result = np.asarray(value)
+        real = result.dtype.kind in "biuf"
+    except (TypeError, ValueError, RuntimeError):
+        real = False
+    if not real:
+        raise ValueError(f"{name} is {shown(value)}; it must be an array of real numbers")
+    result = result.astype(float)
     if ndim is not None and result.ndim != ndim:
         raise ValueError(f"{name} has {result.ndim} dimensions; it must have {ndim}")
     if result.size == 0:
@@ -53,5 +63,5 @@ def array(name, value, *, ndim=None):
 def _number(name, value, accepts, description):
     good = isinstance(value, Real) and not isinstance(value, bool)
     if not (good and math.isfinite(value) and accepts(value)):
-        raise ValueError(f"{name} is {value!r}; it must be {description}")
+        raise ValueError(f"{name} is {shown(value)}; it must be {description}")
     return float(value)

@@ -8,13 +8,14 @@ more against the light page and, inverted, against the dark one.
 
 import matplotlib as mpl
 
+from dsnnlib._checks import finite
+
 COLOURS = {
     "black": "#1a1a1a",
     "blue": "#0072b2",
     "orange": "#c25e00",
     "green": "#00805c",
     "purple": "#b0508a",
-    "sky": "#3387b8",
     "grey": "#767676",
 }
 WIDTH = 6.8  # inches: the text width of the book at 100 % zoom
@@ -62,7 +63,7 @@ def label(axes, x, y, text, colour="black", **kwargs):
     `colour` is a name of `COLOURS`; the rest goes to ``Axes.annotate``.
     """
     options = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"} | kwargs
-    return axes.annotate(text, (x, y), color=COLOURS[colour], annotation_clip=False, **options)
+    return axes.annotate(text, (x, y), color=_colour(colour), annotation_clip=False, **options)
 
 
 def threshold(axes, value, text, *, along="y", at=0.99, colour="grey"):
@@ -82,7 +83,8 @@ def threshold(axes, value, text, *, along="y", at=0.99, colour="grey"):
     colour : str
         A name of `COLOURS`.
     """
-    style = {"color": COLOURS[colour], "lw": 1, "ls": (0, (4, 2)), "zorder": 1.5}
+    value = finite("value", value)
+    style = {"color": _colour(colour), "lw": 1, "ls": (0, (4, 2)), "zorder": 1.5}
     if along == "y":
         axes.axhline(value, **style)
         place, offset, align = (at, value), (0, 3), {"ha": "right", "va": "bottom"}
@@ -98,6 +100,12 @@ def threshold(axes, value, text, *, along="y", at=0.99, colour="grey"):
         xycoords=coordinates,
         xytext=offset,
         textcoords="offset points",
-        color=COLOURS[colour],
+        color=_colour(colour),
         **align,
     )
+
+
+def _colour(name):
+    if name not in COLOURS:
+        raise ValueError(f"colour is {name!r}; it must be one of {', '.join(COLOURS)}")
+    return COLOURS[name]

@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from dsnnlib._checks import array
+
 
 @dataclass(frozen=True)
 class Tableau:
@@ -84,11 +86,10 @@ def trajectory(field, y0, times, *, method=RK4):
     >>> f"{end:.8f}"
     '2.71828183'
     """
-    times = np.asarray(times, dtype=float)
-    gaps = np.diff(times) if times.ndim == 1 else np.array([np.nan])
-    ordered = (gaps > 0).all() or (gaps < 0).all()
-    if times.size == 0 or not np.isfinite(times).all() or not ordered:
-        raise ValueError("times is not a grid; it must be 1-D, finite and strictly monotone")
+    times = array("times", times, ndim=1)
+    gaps = np.diff(times)
+    if not ((gaps > 0).all() or (gaps < 0).all()):
+        raise ValueError("times goes back and forth or stands still; it must be monotone")
     return _states(field, y0, times.tolist(), method)
 
 

@@ -11,6 +11,8 @@ from html import escape
 
 import numpy as np
 
+from dsnnlib._checks import shown
+
 RECORD = "dsnnlib-witness"  # the key of a record in its output's metadata
 RELATIONS = {"equal": "expected", "at least": "at least", "at most": "at most"}
 
@@ -114,13 +116,13 @@ def compare(
         raise ValueError(f"id is {id!r}; it must be the statement's name")
     if len(given) != 1:
         raise ValueError("give exactly one of expected, at_least and at_most")
+    atol, rtol = _floats("atol", atol), _floats("rtol", rtol)
     for name, value in (("atol", atol), ("rtol", rtol)):
-        if not (np.isfinite(value).all() and np.greater_equal(value, 0).all()):
-            raise ValueError(f"{name} is {value}; it must be finite and not negative")
+        if not (np.isfinite(value) & (value >= 0)).all():
+            raise ValueError(f"{name} is {shown(value)}; it must be finite and not negative")
     ((relation, answer),) = given.items()
-    record = _compare(
-        id, relation, _floats("measured", measured), _floats(relation, answer), atol, rtol, why
-    )
+    answer = _floats(RELATIONS[relation].replace(" ", "_"), answer)
+    record = _compare(id, relation, _floats("measured", measured), answer, atol, rtol, why)
     if not record.error <= record.tolerance:
         raise WitnessError(str(record))
     return record
@@ -146,7 +148,7 @@ def _compare(id, relation, measured, answer, atol, rtol, why):
         )
     except ValueError:
         raise ValueError(
-            f"measured has shape {measured.shape}; it must broadcast with {answer.shape}"
+            f"measured has shape {measured.shape}; it, expected, atol and rtol must fit each other"
         ) from None
     if not (np.isfinite(measured) & np.isfinite(answer) & np.isfinite(tolerance)).all():
         raise WitnessError(f"{id}: NaN or infinity among what was measured or expected")
@@ -171,5 +173,5 @@ def _floats(name, value):
         value = value.detach().cpu().numpy()
     result = np.asarray(value)
     if result.size == 0 or result.dtype.kind not in "biuf":
-        raise ValueError(f"{name} is {value!r}; it must be a real number or a non-empty array")
+        raise ValueError(f"{name} is {shown(value)}; it must be a number or a non-empty array")
     return result.astype(float)

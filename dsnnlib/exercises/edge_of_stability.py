@@ -19,7 +19,9 @@ def check_largest_rate(largest_rate):
         demand(
             inside <= 1 + 1e-9, "just below your rate the map I - eta H still expands: too large"
         )
-        demand(outside > 1, "just above your rate the map I - eta H still contracts: too small")
+        demand(
+            outside > 1 + 1e-9, "just above your rate the map I - eta H still contracts: too small"
+        )
     right("the spectral radius of I - eta H passes 1 exactly there")
 
 
@@ -70,13 +72,13 @@ def check_gap(slope, c):
     for eta in (0.1, 0.05):
         start = (1e-4, np.sqrt(2 / eta + 8))
         orbit = descend(lambda x, y: (slope(x * y) * y, slope(x * y) * x), start, eta, 300_000)
-        for n, (x, y) in enumerate(orbit):
+        for n, (x, y) in enumerate(orbit):  # noqa: B007
             if n % 1000 == 999 and abs(x) < 1e-6:
                 break
         demand(abs(x) < 1e-6, f"gradient descent with eta = {eta} does not settle with this loss")
         errors.append(abs((2 / eta - y**2) * 2 * c / eta - 1))
     demand(
-        errors[1] < 0.5 * errors[0] and errors[1] < 0.05,
+        errors[1] < max(0.5 * errors[0], 1e-3) and errors[1] < 0.05,
         "the measured gap does not approach eta/(2c) as eta -> 0; expand slope(s) again",
     )
     right("the distance to the law shrinks as eta does")
@@ -86,7 +88,7 @@ def check_momentum_threshold(threshold):
     """Check `threshold(beta)`: the largest stable eta lambda of averaged momentum."""
     rng = np.random.default_rng()
     for beta in (0.0, *rng.uniform(0.1, 0.95, size=3)):
-        value = float(threshold(beta))
+        value = _number(threshold(beta))
         for factor, stable in ((0.999, True), (1.001, False)):
             gain = factor * value * (1 - beta)
             step = np.array([[1 - gain, -factor * value * beta], [1 - beta, beta]])

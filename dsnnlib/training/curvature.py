@@ -41,16 +41,22 @@ class HessianProduct:
     """
 
     def __init__(self, loss, parameters):
-        self._parameters = list(parameters)
-        if not self._parameters or not all(p.requires_grad for p in self._parameters):
-            raise ValueError("parameters must be tensors with requires_grad, at least one")
+        self._parameters = [] if isinstance(parameters, torch.Tensor) else list(parameters)
+        if not self._parameters or not all(
+            isinstance(p, torch.Tensor) and p.requires_grad for p in self._parameters
+        ):
+            raise ValueError("parameters must be a list of tensors with requires_grad, not empty")
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
             raise ValueError("loss must be a tensor that holds one number")
         if not loss.requires_grad:
             raise ValueError("loss does not depend on parameters; it must be computed from them")
         gradients = torch.autograd.grad(
-            loss, self._parameters, create_graph=True, materialize_grads=True
+            loss, self._parameters, create_graph=True, allow_unused=True
         )
+        if all(g is None for g in gradients):
+            raise ValueError("loss does not depend on parameters; it must be computed from them")
+        pairs = zip(gradients, self._parameters, strict=True)
+        gradients = [torch.zeros_like(p) if g is None else g for g, p in pairs]
         self._gradient = _flat(gradients)
         self._versions = [p._version for p in self._parameters]
         self.gradient = self._gradient.detach()
@@ -60,10 +66,7 @@ class HessianProduct:
 
     def __call__(self, vector):
         """Hess L(theta) @ vector, for a (D,) tensor of the parameters' dtype and device."""
-        if vector.shape != self.gradient.shape:
-            raise ValueError(
-                f"vector has shape {tuple(vector.shape)}; it must be {tuple(self.gradient.shape)}"
-            )
+        _vector("vector", vector, self.gradient.shape, self.gradient.dtype)
         self.products += 1
         if not self._gradient.requires_grad:  # a loss linear in its parameters
             return torch.zeros_like(vector)
@@ -133,13 +136,18 @@ def top_eigenvalues(product, start, k=1, *, rtol=1e-4, max_products=100):
     """
     k, rtol = count("k", k), positive("rtol", rtol)
     max_products = count("max_products", max_products, least=k)
-    if start.ndim != 1 or not k <= start.numel():
-        raise ValueError(f"start has shape {tuple(start.shape)}; it must be (D,) with D >= k = {k}")
-    norm = torch.linalg.vector_norm(start)
-    if not (norm > 0 and norm.isfinite()):
+    _vector("start", start)
+    if not (start.isfinite().all() and start.any()):
         raise ValueError("start is zero or not finite; it must be a direction")
+    if k > start.numel():
+        raise ValueError(f"k is {k}; it must be at most D = {start.numel()}")
+    return _lanczos(product, start, k, k, rtol, max_products)
+
+
+def _lanczos(product, start, k, keep, rtol, max_products):
+    """Iterate until the top k Ritz pairs have converged; return the top `keep` >= k of them."""
     basis = start.new_empty(min(max_products, start.numel()) + 1, start.numel())
-    basis[0] = start / norm
+    basis[0] = start / torch.linalg.vector_norm(start)
     diagonal, off_diagonal = [], []
     for n in range(1, len(basis)):
         image = product(basis[n - 1])
@@ -149,16 +157,16 @@ def top_eigenvalues(product, start, k=1, *, rtol=1e-4, max_products=100):
         beta = float(torch.linalg.vector_norm(image))
         if not np.isfinite(beta):
             raise ArithmeticError("product returned NaN or infinity")
-        values, residuals, coefficients = _ritz(diagonal, off_diagonal, beta, k)
+        values, residuals, coefficients = _ritz(diagonal, off_diagonal, beta, keep)
         scale = abs(values).max()
         exhausted = beta <= 10 * torch.finfo(start.dtype).eps * scale or n == start.numel()
-        if exhausted or (n >= k and (residuals <= rtol * scale).all()):
+        if exhausted or (n >= k and (residuals[:k] <= rtol * scale).all()):
             vectors = start.new_tensor(coefficients) @ basis[:n]
             return Eigenpairs(values, vectors, residuals, n)
         off_diagonal.append(beta)
         basis[n] = image / beta
     raise ArithmeticError(
-        f"residual {residuals.max() / scale:.1e} after {max_products} products; "
+        f"residual {residuals[:k].max() / scale:.1e} after {max_products} products; "
         "allow more products or a larger rtol"
     )
 
@@ -166,37 +174,50 @@ def top_eigenvalues(product, start, k=1, *, rtol=1e-4, max_products=100):
 class Tracker:
     """Follow the top eigenvalues of a slowly moving Hessian, a few products a time.
 
-    Each search starts from the last eigenvectors plus a little of a fresh random
-    direction: from the exact eigenvector alone Lanczos would stop at once and
-    miss an eigenvalue that has overtaken it.
+    Each search starts from the last eigenvectors, the runner-up's included, plus a
+    little of a fresh random direction: from the exact eigenvector alone Lanczos
+    would stop at once and miss an eigenvalue that has overtaken it.
 
     Parameters
     ----------
     k : int
         How many eigenvalues.
-    rtol : float
-        Relative residual, as in `top_eigenvalues`.
     rng : torch.Generator
         For the random directions.
+    rtol : float
+        Relative residual, as in `top_eigenvalues`.
     fresh : float
         Norm of the random part, relative to the warm start.
+
+    Raises
+    ------
+    ValueError
+        If an argument makes no sense, or k exceeds the number of parameters.
+    ArithmeticError
+        As `top_eigenvalues`, after 100 products.
     """
 
     def __init__(self, k=1, *, rng, rtol=1e-2, fresh=0.05):
         self.k, self.rtol = count("k", k), positive("rtol", rtol)
         self.fresh = positive("fresh", fresh)
-        self._rng = rng
-        self._start = None
+        if not isinstance(rng, torch.Generator):
+            raise ValueError(f"rng is a {type(rng).__name__}; it must be a torch.Generator")
+        self._rng, self._start = rng, None
 
     def __call__(self, product):
         """Eigenpairs of a `HessianProduct`."""
         like = product.gradient
+        if self.k > like.numel():
+            raise ValueError(f"k is {self.k}; it must be at most D = {like.numel()}")
         random = torch.randn(like.shape, generator=self._rng, dtype=like.dtype, device=like.device)
         random = random / torch.linalg.vector_norm(random)
         start = random if self._start is None else self._start + self.fresh * random
-        pairs = top_eigenvalues(product, start, self.k, rtol=self.rtol)
-        self._start = pairs.vectors.sum(0) / len(pairs.vectors) ** 0.5
-        return pairs
+        found = _lanczos(product, start, self.k, self.k + 1, self.rtol, 100)
+        self._start = found.vectors.sum(0) / len(found.vectors) ** 0.5
+        top = slice(self.k)
+        return Eigenpairs(
+            found.values[top], found.vectors[top], found.residuals[top], found.products
+        )
 
 
 def _ritz(diagonal, off_diagonal, beta, k):
@@ -205,6 +226,17 @@ def _ritz(diagonal, off_diagonal, beta, k):
     values, vectors = np.linalg.eigh(matrix)
     order = np.argsort(values)[::-1][:k]
     return values[order], beta * abs(vectors[-1, order]), vectors.T[order]
+
+
+def _vector(name, value, shape=None, dtype=None):
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+        raise ValueError(f"{name} must be a tensor of floating-point numbers")
+    if value.ndim != 1 or value.numel() == 0:
+        raise ValueError(f"{name} has shape {tuple(value.shape)}; it must be (D,), not empty")
+    if shape is not None and (value.shape != shape or value.dtype != dtype):
+        raise ValueError(
+            f"{name} is {value.dtype} {tuple(value.shape)}; it must be {dtype} {tuple(shape)}"
+        )
 
 
 def _flat(tensors):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dsnnlib._checks import array, count, finite, fraction
+from dsnnlib._checks import array, count, finite, fraction, shown
 
 
 def descend(gradient, start, eta, steps):
@@ -26,6 +26,8 @@ def descend(gradient, start, eta, steps):
     ValueError
         If a start is empty or not finite, a rate is not positive, or steps < 0.
     """
+    if not isinstance(start, tuple) or not start:
+        raise ValueError(f"start is {shown(start)}; it must be a tuple of numbers or arrays")
     point = tuple(array("start", s) for s in start)
     eta, steps = array("eta", eta), count("steps", steps, least=0)
     if not (eta > 0).all():
@@ -86,4 +88,7 @@ class Nesterov:
 
 def spectral_radius(matrix):
     """Largest modulus of an eigenvalue of a square matrix."""
-    return float(abs(np.linalg.eigvals(array("matrix", matrix, ndim=2))).max())
+    matrix = array("matrix", matrix, ndim=2)
+    if matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"matrix has shape {matrix.shape}; it must be square")
+    return float(abs(np.linalg.eigvals(matrix)).max())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dsnnlib._checks import positive
+from dsnnlib._checks import array, positive, shown
 
 
 class Product:
@@ -97,8 +97,11 @@ class EvenProduct:
         error of third order in eta. Derived on the page training/edge of stability, which also
         has the law in between.
         """
-        eta = positive("eta", eta)
-        return np.where(np.asarray(y0_squared) > 2 / eta, 2 / eta - eta / (2 * self.c), y0_squared)
+        eta, c = positive("eta", eta), positive("c", self.c)
+        y0_squared = array("y0_squared", y0_squared)
+        if (y0_squared < 0).any():
+            raise ValueError(f"y0_squared is {shown(y0_squared)}; it must not be negative")
+        return np.where(y0_squared > 2 / eta, 2 / eta - eta / (2 * c), y0_squared)
 
 
 LOG_COSH = EvenProduct(slope=np.tanh, c=1 / 3)

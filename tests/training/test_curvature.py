@@ -213,6 +213,13 @@ def test_in_the_full_space_every_eigenvalue_is_found():
     np.testing.assert_allclose(pairs.values, [3, 2, 1, 0, -1, -2], atol=100 * EPS)  # rounding
 
 
+def test_a_largest_eigenvalue_of_zero_is_found_in_the_full_space():
+    # no residual is small relative to it: only the dimension ends the search
+    pairs = top_eigenvalues(with_spectrum([-3, -2, -1, 0]), normal(4, seed=1))
+    assert pairs.values[0] == pytest.approx(0, abs=100 * EPS)  # rounding
+    assert pairs.products == 4
+
+
 def test_a_start_in_an_invariant_subspace_sees_nothing_else():
     matrix = Matrix(torch.diag(torch.tensor([5.0, 3, 2, 1], dtype=torch.float64)))
     start = torch.tensor([0.0, 1, 1, 0], dtype=torch.float64)
