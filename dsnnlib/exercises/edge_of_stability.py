@@ -54,7 +54,10 @@ def check_multipliers(multipliers):
             h = 1e-5 * direction
             ends = [list(descend(Product.gradient, tuple(p + s * h), eta, 2))[-1] for s in (1, -1)]
             measured.append(np.subtract(*ends) @ direction / (2e-5 * 2))
-        for name, given, found in zip(("along", "across"), multipliers(eta), measured, strict=True):
+        answer = np.atleast_1d(multipliers(eta))
+        demand(answer.shape == (2,), "return two numbers, along and across the diagonal")
+        for name, given, found in zip(("along", "across"), answer, measured, strict=True):
+            given = _number(given)
             demand(
                 abs(given - found) < 1e-6,
                 f"{name} the diagonal, at eta = {eta}, a small "

@@ -156,7 +156,7 @@ def test_the_right_multipliers_are_accepted(capsys):
         (lambda eta: (multipliers(eta)[0], 2 * eta - 3), "across"),
         (lambda eta: (multipliers(eta)[0], multipliers(eta)[1] ** 2), "across"),
         (lambda eta: (multipliers(eta)[0], 1.0), "across"),
-        (lambda eta: (math.nan, math.nan), "along"),
+        (lambda eta: (math.nan, math.nan), "finite number"),
     ],
 )
 def test_wrong_multipliers_are_refused(answer, hint):
