@@ -171,6 +171,7 @@ def test_in_a_notebook_a_failed_check_fails_the_cell_and_leaves_no_record(shell)
 
 
 def test_in_a_notebook_glued_numbers_are_pythons_own(shell):
+    pytest.importorskip("myst_nb")
     shell.user_ns.update(witness=witness, np=np)
     with capture_output() as captured:
         shell.run_cell("witness.glue(a=np.float64(0.5), b=np.int64(3), c='word')")
