@@ -20,9 +20,6 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from myst_nb.core.read import create_nb_reader
 from nbclient import NotebookClient
-from sphinx.util import logging
-
-logger = logging.getLogger(__name__)
 
 KERNEL_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",  # chapters run side by side: one BLAS thread each
@@ -53,10 +50,9 @@ def execute(app, env, docnames):
     cache = get_cache(env.mystnb_config.execution_cache_path)
     notebooks = dict(_notebooks(app, env))
     missing = {name: nb for name, nb in notebooks.items() if not _is_cached(cache, nb)}
-    failures = []
+    failures, workers = [], os.cpu_count() or 1
     if missing:
-        logger.info("executing %d of %d chapters", len(missing), len(notebooks))
-    workers = os.cpu_count() or 1
+        _say(f"executing {len(missing)} of {len(notebooks)} chapters, {workers} at a time")
     with ThreadPoolExecutor(max_workers=workers) as pool:
         jobs = {pool.submit(_run, env, name, nb): name for name, nb in missing.items()}
         for job in as_completed(jobs):

@@ -109,6 +109,25 @@ def test_a_page_is_executed_again_exactly_when_the_library_or_the_requirements_c
     assert book.printed()[1] != second
 
 
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+def test_chapters_execute_side_by_side(book):
+    # each page waits for the other one: one after another, neither would end
+    wait = """```{code-cell} ipython3
+import pathlib, time
+pathlib.Path("ME").touch()
+while not pathlib.Path("OTHER").exists():
+    time.sleep(0.1)
+```
+"""
+    book.write(
+        "_config.yml", (ROOT / "_config.yml").read_text().replace("timeout: 300", "timeout: 60")
+    )
+    book.write("_toc.yml", "format: jb-book\nroot: book/index\nchapters:\n- file: book/second\n")
+    book.write("book/second.md", PAGE + wait.replace("ME", "b.tmp").replace("OTHER", "a.tmp"))
+    code, said = book.build(wait.replace("ME", "a.tmp").replace("OTHER", "b.tmp"))
+    assert code == 0, said
+
+
 def test_a_failing_cell_fails_the_build_and_is_named(book):
     code, said = book.build(
         IMPORT + "\n```{code-cell} ipython3\nraise RuntimeError('broken')\n```\n"
