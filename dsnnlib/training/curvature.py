@@ -1,7 +1,7 @@
 r"""Curvature of a loss without its Hessian: products, top eigenvalues, tracking.
 
 A Hessian of D parameters has D^2 entries; its product with a vector costs about
-one more gradient. Everything here is built from such products.
+as much as one or two gradients. Everything here is built from such products.
 """
 
 from dataclasses import dataclass
