@@ -71,7 +71,10 @@ class Witness(SphinxDirective):
 
     def run(self):
         self.env.note_reread()
-        _, record = concordance.records(self.env.executed)[self.arguments[0]]
+        found = concordance.records(self.env.executed)
+        if self.arguments[0] not in found:
+            raise self.error(f"no page has the witness {self.arguments[0]}")
+        _, record = found[self.arguments[0]]
         return [nodes.raw("", Record(**record).html(), format="html")]
 
 

@@ -7,6 +7,7 @@ isolated: they form curves, and gradient descent chooses a point on them.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import lambertw
 
 from dsnnlib._checks import array, positive, shown
 
@@ -77,8 +78,7 @@ class EvenProduct:
 
     Minima: the axes. At (0, y) the Hessian has the eigenvalue 0 along the axis
     and the sharpness y^2 across it. For c > 0 the loss grows slower than the
-    parabola (*sub-quadratic*), which is what lets gradient descent live at the
-    edge of stability.
+    parabola (*sub-quadratic*): a wide bounce meets less curvature than a small one.
     """
 
     slope: callable  # l', works on arrays
@@ -92,16 +92,23 @@ class EvenProduct:
     def final_sharpness(self, eta, y0_squared):
         r"""Sharpness of the minimum (0, y) that is found from (x_0, y_0) with a small x_0.
 
-        Below the edge, :math:`y_0^2 < 2/\eta`, the start is kept: :math:`y_0^2 + O(x_0^2)`. From
-        far above it the start is forgotten: :math:`2/\eta - \eta/(2c)`, up to a measured
-        error of third order in eta. Derived on the page training/edge of stability, which also
-        has the law in between.
+        Below the edge, :math:`y_0^2 \le 2/\eta`, the start is kept: :math:`y_0^2 + O(x_0^2)`. From
+        :math:`y_0^2 = 2/\eta + \kappa\eta/(2c)` above it, with Lambert's function,
+
+        .. math:: \frac2\eta - g\,\frac{\eta}{2c}, \qquad
+            g = 1 + W_0\bigl(-(1+\kappa)e^{-(1+\kappa)}\bigr),
+
+        up to a measured error of third order in eta; far above, g = 1. Derived on the page
+        training/edge of stability.
         """
         eta, c = positive("eta", eta), positive("c", self.c)
         y0_squared = array("y0_squared", y0_squared)
         if (y0_squared < 0).any():
             raise ValueError(f"y0_squared is {shown(y0_squared)}; it must not be negative")
-        return np.where(y0_squared > 2 / eta, 2 / eta - eta / (2 * c), y0_squared)
+        edge, unit = 2 / eta, eta / (2 * c)
+        kappa = np.maximum(y0_squared - edge, 0) / unit
+        g = 1 + lambertw(-(1 + kappa) * np.exp(-(1 + kappa))).real
+        return np.where(y0_squared > edge, edge - g * unit, y0_squared)
 
 
 LOG_COSH = EvenProduct(slope=np.tanh, c=1 / 3)
