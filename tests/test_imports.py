@@ -13,7 +13,10 @@ import dsnnlib
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = ["dsnnlib", *(m.name for m in walk_packages(dsnnlib.__path__, "dsnnlib."))]
-TORCH = {"dsnnlib.training.curvature"}  # the modules that need derivatives
+TORCH = {  # the modules that need derivatives
+    "dsnnlib.propagation.neural_ode",
+    "dsnnlib.training.curvature",
+}
 GROUND = {"dsnnlib.integrate", "dsnnlib.witness", "dsnnlib.figures"}
 
 
