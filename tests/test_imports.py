@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = ["dsnnlib", *(m.name for m in walk_packages(dsnnlib.__path__, "dsnnlib."))]
 TORCH = {  # the modules that need derivatives
     "dsnnlib.propagation.networks",
+    "dsnnlib.propagation.neural_delay",
     "dsnnlib.propagation.neural_ode",
     "dsnnlib.propagation.normal_form",
     "dsnnlib.training.curvature",

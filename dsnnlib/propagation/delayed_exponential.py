@@ -107,6 +107,20 @@ def kappa(n):
     return high
 
 
+def threshold(T, tau):
+    """The rate K_* at which the delayed exponential first vanishes at T; K_* tau = kappa(T / tau).
+
+    >>> threshold(0.25, 1.0), round(threshold(1.5, 1.0), 12)
+    (4.0, 0.708497377871)
+    """
+    T, tau = positive("T", T), positive("tau", tau)
+    if tau >= T:
+        return 1 / T
+    n = T / tau
+    low, high = kappa(math.ceil(n) + 1), kappa(math.floor(n))
+    return brentq(lambda k: first_zero(k, 1.0) - n, low, high, xtol=1e-15, rtol=1e-14) / tau
+
+
 def characteristic_root(K, tau, branch=0):
     """A root of z = -K exp(-z tau), complex, by the branch of Lambert's function.
 

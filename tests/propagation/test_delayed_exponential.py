@@ -12,6 +12,7 @@ from dsnnlib.propagation.delayed_exponential import (
     first_zero,
     kappa,
     special_rate,
+    threshold,
 )
 
 
@@ -97,6 +98,23 @@ def test_at_the_threshold_the_first_zero_is_the_horizon(n):
     assert first_zero(kappa(n), 1.0) == pytest.approx(n, abs=1e-14 + 1e-16 * n**3)
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 40])
+def test_at_multiples_of_the_delay_the_threshold_is_kappa(n):
+    assert 0.3 * threshold(0.3 * n, 0.3) == pytest.approx(kappa(n), abs=1e-13)  # root search
+
+
+@pytest.mark.parametrize("T", [0.2, 0.99, 1.01, 1.5, 2.7, 9.9])
+def test_at_the_threshold_the_delayed_exponential_vanishes_at_the_horizon(T):
+    k = threshold(T, 1.0)
+    low, high = (exact_exponential(T, k * (1 + s)) for s in (-1e-12, 1e-12))
+    assert low > 0 > high
+
+
+def test_between_one_and_two_delays_the_threshold_solves_a_quadratic():
+    # 1 - k t + k^2 (t - 1)^2 / 2 = 0 at t = 3/2: k^2 - 12 k + 8 = 0
+    assert threshold(3.0, 2.0) == pytest.approx((6 - math.sqrt(28)) / 2, abs=1e-13)
+
+
 # ---- characteristic roots ----
 
 
@@ -134,6 +152,8 @@ def test_the_special_rates_have_their_published_values():
         (lambda: delayed_exponential(1.0, 1.0, -1.0), "tau"),
         (lambda: first_zero(-1.0, 1.0), "K"),
         (lambda: first_zero(1.0, 0.0), "tau"),
+        (lambda: threshold(0.0, 1.0), "T"),
+        (lambda: threshold(1.0, -1.0), "tau"),
         (lambda: kappa(0), "n"),
         (lambda: kappa(1.5), "n"),
         (lambda: characteristic_root(0.0, 1.0), "K"),
