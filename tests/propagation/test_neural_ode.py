@@ -1,6 +1,7 @@
 """The flow of a neural ODE, its derivative and its gradients, each against a second answer."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 from torchdiffeq import odeint_adjoint
 
 from dsnnlib import integrate
+from dsnnlib.propagation.networks import ResNet
 from dsnnlib.propagation.neural_ode import (
     NeuralODE,
     TanhField,
@@ -126,6 +128,35 @@ def test_liouville_the_determinant_is_the_integral_of_the_divergence():
     expected = torch.exp(torch.trapezoid(divergence, times, dim=0))
     assert torch.allclose(torch.linalg.det(J), expected, rtol=1e-4)  # trapezoid: 1/200^2
     assert (torch.linalg.det(J) > 0).all()
+
+
+def test_the_gradient_of_the_output_is_the_product_of_its_three_factors():
+    model = neural_ode(2, 2, 1, 8, rng=generator())
+    x = points(10, 2).requires_grad_()
+    (gradient,) = torch.autograd.grad(model(x).sum(), x)
+    _, J = variation(model.field, model.lift(x))
+    factors = model.readout.weight @ J @ model.lift.weight
+    assert torch.allclose(gradient, factors[:, 0], atol=1e-13)
+    assert gradient.norm(dim=1).min() > 0
+
+
+def test_random_layers_multiply_their_second_moments():
+    L = 10  # signs instead of normal weights: the mean over all 2^L networks is exact
+    signs = torch.tensor(list(product([-1.0, 1.0], repeat=L)), dtype=torch.float64).T
+    for b in (0.5, 1.0):
+        net = ResNet([lambda h, xi=xi: xi * h for xi in signs], step=L**-b)
+        end = net(torch.ones(2**L, dtype=torch.float64))
+        assert end.mean().item() == pytest.approx(1, abs=1e-13)
+        assert end.square().mean().item() == pytest.approx((1 + L ** (-2 * b)) ** L, rel=1e-13)
+
+
+def test_the_error_of_a_residual_network_has_the_predicted_constant():
+    h0, L = 0.2, 4000
+    net = ResNet([lambda h: h * (1 - h)] * L, step=1 / L)
+    exact = 1 / (1 + 4 * math.exp(-1))
+    scaled = L * (exact - net(torch.tensor([h0], dtype=torch.float64)).item())
+    slope, start = exact * (1 - exact), h0 * (1 - h0)
+    assert scaled == pytest.approx(slope * math.log(slope / start) / 2, abs=1e-5)  # O(1/L)
 
 
 def test_trajectories_keep_the_distance_that_gronwall_allows():
