@@ -20,7 +20,7 @@ class TanhField(nn.Module):
     m, k : int
         Dimension of the phase space, number of neurons.
     scale : float
-        Standard deviation of the entries of W and c, and of Wt times sqrt(k).
+        Standard deviation of the entries of W, c and b, and of those of Wt times sqrt(k).
     rng : torch.Generator
         For the random weights.
     """
@@ -111,14 +111,14 @@ class NeuralODE(nn.Module):
     def architecture(self):
         """'degenerate', 'augmented' or 'non-augmented', from the ranks of lift and readout.
 
-        Non-augmented: m is not larger than d (for more than one output: nor than q).
+        Non-augmented: m is at most max(d, q), which is d for scalar output.
         """
         d, m, q = self.lift.in_features, self.lift.out_features, self.readout.out_features
         for layer in (self.lift, self.readout):
             weight = layer.weight.detach()
             if int(torch.linalg.matrix_rank(weight)) < min(weight.shape):
                 return "degenerate"
-        return "augmented" if m > (d if q == 1 else max(d, q)) else "non-augmented"
+        return "augmented" if m > max(d, q) else "non-augmented"
 
     def _states(self, h):
         times = np.linspace(0, self.horizon, self.steps + 1)

@@ -71,8 +71,7 @@ def test_the_right_names_are_recognised():
 )
 def test_wrong_names_are_refused(wrong, hint):
     with pytest.raises(NotYet, match=hint):
-        for _ in range(5):
-            exercises.check_architecture(wrong)
+        exercises.check_architecture(wrong)
 
 
 def heun(f, t, h, dt):

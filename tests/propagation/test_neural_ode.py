@@ -47,7 +47,7 @@ def test_a_linear_field_gives_the_matrix_exponential():
     model = NeuralODE(lift, lambda t, h: h @ MATRIX.T, readout, horizon=1.5, steps=200)
     x = points(7, 2)
     expected = readout(lift(x) @ torch.tensor(expm(1.5 * MATRIX.numpy())).T)
-    assert torch.allclose(model(x), expected, atol=1e-9, rtol=0)  # RK4: (1.5/200)^4 = 3e-9
+    assert torch.allclose(model(x), expected, atol=3e-9, rtol=0)  # RK4: (1.5/200)^4 = 3e-9
 
 
 @pytest.mark.parametrize("method", [integrate.EULER, integrate.MIDPOINT, integrate.RK4])
