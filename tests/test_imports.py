@@ -16,7 +16,10 @@ MODULES = ["dsnnlib", *(m.name for m in walk_packages(dsnnlib.__path__, "dsnnlib
 TORCH = {  # the modules that need derivatives
     "dsnnlib.exercises.universal_embedding",
     "dsnnlib.propagation.embedding",
+    "dsnnlib.propagation.networks",
+    "dsnnlib.propagation.neural_delay",
     "dsnnlib.propagation.neural_ode",
+    "dsnnlib.propagation.normal_form",
     "dsnnlib.training.curvature",
 }
 GROUND = {"dsnnlib.integrate", "dsnnlib.witness", "dsnnlib.figures"}

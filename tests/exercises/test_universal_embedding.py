@@ -195,10 +195,9 @@ def half(x, bend=0.0):
     for _ in range(n):
         x = np.sin(x) / 2
     step = np.log(x) / np.log(0.5)  # psi adds one to it; so does the bent half iterate, twice
-    straight = step + bend * np.sin(2 * np.pi * step)
-    for _ in range(60):  # invert the bend
-        target = straight + 0.5
-        guess = target if not _ else guess + (target - guess - bend * np.sin(2 * np.pi * guess))
+    target = guess = step + bend * np.sin(2 * np.pi * step) + 0.5
+    for _ in range(60):  # undo the bend
+        guess = target - bend * np.sin(2 * np.pi * guess)
     x = 0.5**guess
     for _ in range(n):
         x = np.arcsin(2 * x)
