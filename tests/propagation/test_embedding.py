@@ -22,7 +22,7 @@ from dsnnlib.propagation.embedding import (
     interpolation,
     three_shears,
 )
-from dsnnlib.propagation.neural_ode import variation
+from dsnnlib.propagation.neural_ode import TanhField, neural_ode, variation
 
 SEQUENCES = st.lists(st.floats(-100, 100), min_size=1, max_size=20)
 
@@ -75,7 +75,7 @@ def test_a_shear_keeps_volumes_and_its_derivative_is_that_of_psi():
     shear = Shear(lambda u: torch.sin(3 * u), 1, 1, horizon=2.0)
     _, derivative = variation(shear, h, horizon=2.0, steps=1)
     expected = np.zeros((6, 2, 2)) + np.eye(2)
-    expected[:, 1, 0] = 3 * np.cos(3 * h[:, 0])
+    expected[:, 1, 0] = 3 * np.cos(3 * h[:, 0].numpy())
     np.testing.assert_allclose(derivative, expected, atol=1e-14)  # rounding
     np.testing.assert_allclose(torch.linalg.det(derivative), 1, atol=1e-14)
 
@@ -106,6 +106,37 @@ def test_fewer_dimensions_leave_no_point_with_the_derivative_zero(d, q, m):
         assert rank >= min(d, m) + min(q, m) - m >= 1
         if m < d + q and max(d, q) <= m:
             assert rank == d + q - m  # so the bound is attained
+
+
+def circles():
+    """Points of the unit disc in the plane, on circles."""
+    radius, angle = np.meshgrid(np.linspace(0, 1, 11), np.linspace(0, 2 * np.pi, 61))
+    return torch.from_numpy(radius[..., None] * np.stack([np.cos(angle), np.sin(angle)], -1))
+
+
+@pytest.mark.parametrize(("m", "bound"), [(2, 1.0), (3, 0.5)])
+def test_networks_in_three_dimensions_miss_the_complex_square_by_one_half(m, bound):
+    z = circles()
+    answer = torch.view_as_real(torch.view_as_complex(z) ** 2)
+    for seed in range(10):
+        net = neural_ode(2, m, 2, 8, rng=torch.Generator().manual_seed(seed), scale=2.0, steps=40)
+        with torch.no_grad():
+            state = net.states(z)[-1]
+            state = torch.cat([state, torch.ones_like(state[..., :1])], -1).flatten(0, 1)
+        # the readout that fits best is a readout
+        error = state @ torch.linalg.lstsq(state, answer.flatten(0, 1)).solution
+        error = torch.linalg.vector_norm(error - answer.flatten(0, 1), dim=1).max()
+        assert error >= bound - 1e-2  # the grid's spacing squared
+
+
+def test_flows_miss_a_reflection_by_one():
+    z = circles()
+    for seed in range(10):
+        field = TanhField(2, 8, rng=torch.Generator().manual_seed(seed), scale=2.0)
+        with torch.no_grad():
+            end = end_of(field, z, np.linspace(0, 1, 41))
+        error = torch.linalg.vector_norm(end - z * torch.tensor([1.0, -1.0]), dim=-1).max()
+        assert error >= 1 - 1e-2  # the grid's spacing squared
 
 
 # ---- one field after another ----
