@@ -32,7 +32,10 @@ class Shear(nn.Module):
 
     def __init__(self, psi, d, q, *, horizon=1.0):
         super().__init__()
-        self.psi, self.d, self.q, self.horizon = psi, d, q, horizon
+        if not callable(psi):
+            raise ValueError(f"psi is {shown(psi)}; it must be a function of tensors (..., d)")
+        self.psi, self.d, self.q = psi, count("d", d), count("q", q)
+        self.horizon = positive("horizon", horizon)
 
     def forward(self, t, h):
         """f(t, h) for h of shape (..., m), m >= d + q."""
@@ -148,6 +151,9 @@ def three_shears(phi, inverse):
     callable
         ``field(t, h)`` for t in [0, 1] and h of shape (..., 2p).
     """
+    for name, one in (("phi", phi), ("inverse", inverse)):
+        if not callable(one):
+            raise ValueError(f"{name} is {shown(one)}; it must be a function of tensors (..., p)")
 
     def write(h):
         u, _ = h.chunk(2, -1)
