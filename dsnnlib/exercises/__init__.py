@@ -4,6 +4,8 @@ Each check takes the reader's answer, says "Right" and why if it holds, and
 raises `NotYet` with a hint that names what fails if it does not.
 """
 
+import numpy as np
+
 
 class NotYet(AssertionError):
     """The answer fails a property that every right answer has; the message says which."""
@@ -18,3 +20,11 @@ def demand(holds, hint):
 def right(why):
     """Say that the answer is right, and why we believe it."""
     print(f"Right: {why}")
+
+
+def number(value):
+    """Return the reader's `value` as a float; raise `NotYet` if it is not one finite number."""
+    demand(np.ndim(value) == 0 and value is not None, f"a number is asked for, not {value!r}")
+    value = float(value)
+    demand(np.isfinite(value), f"a finite number is asked for, not {value}")
+    return value

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dsnnlib.exercises import demand, right
+from dsnnlib.exercises import demand, number, right
 from dsnnlib.training.gradient_descent import descend
 from dsnnlib.training.landscapes import Product
 
@@ -13,7 +13,7 @@ def check_largest_rate(largest_rate):
     for size in (1, 2, 5):
         factor = rng.normal(size=(size, max(1, size - 1)))  # a zero eigenvalue, but for size 1
         hessian = factor @ factor.T
-        eta = _number(largest_rate(hessian))
+        eta = number(largest_rate(hessian))
         demand(np.isfinite(eta) and eta > 0, f"a rate must be positive and finite, not {eta}")
         inside, outside = (_radius(np.eye(size) - f * eta * hessian) for f in (0.999, 1.001))
         demand(
@@ -30,7 +30,7 @@ def check_two_cycle(two_cycle):
     for eta in (1.02, 1.1, 1.2):
         answer = np.atleast_1d(two_cycle(eta))
         demand(answer.shape == (2,), "return two numbers, p and q")
-        p, q = map(_number, answer)
+        p, q = map(number, answer)
         demand(
             p > 0 and q > 0, f"at eta = {eta} one of p, q is not positive: that is another cycle"
         )
@@ -57,7 +57,7 @@ def check_multipliers(multipliers):
         answer = np.atleast_1d(multipliers(eta))
         demand(answer.shape == (2,), "return two numbers, along and across the diagonal")
         for name, given, found in zip(("along", "across"), answer, measured, strict=True):
-            given = _number(given)
+            given = number(given)
             demand(
                 abs(given - found) < 1e-6,
                 f"{name} the diagonal, at eta = {eta}, a small "
@@ -91,7 +91,7 @@ def check_momentum_threshold(threshold):
     """Check `threshold(beta)`: the largest stable eta lambda of averaged momentum."""
     rng = np.random.default_rng()
     for beta in (0.0, *rng.uniform(0.1, 0.95, size=3)):
-        value = _number(threshold(beta))
+        value = number(threshold(beta))
         for factor, stable in ((0.999, True), (1.001, False)):
             gain = factor * value * (1 - beta)
             step = np.array([[1 - gain, -factor * value * beta], [1 - beta, beta]])
@@ -116,18 +116,11 @@ def check_critical_constant(constant):
 
 def check_halving(eta, before, after):
     """Check the sharpness of a network at its edge before, and long after, its rate is halved."""
-    before, after = _number(before), _number(after)
+    before, after = number(before), number(after)
     demand(0.95 < before * eta / 2 < 1.1, "before the change the network is not at its edge 2/eta")
     demand(after > 1.2 * before, "the sharpness has not grown: was the rate really halved?")
     demand(after < 1.1 * 4 / eta, "the sharpness is far above the new edge 4/eta")
     right("from the old edge towards the new one")
-
-
-def _number(value):
-    demand(np.ndim(value) == 0 and value is not None, f"a number is asked for, not {value!r}")
-    value = float(value)
-    demand(np.isfinite(value), f"a finite number is asked for, not {value}")
-    return value
 
 
 def _radius(matrix):

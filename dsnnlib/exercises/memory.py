@@ -36,7 +36,7 @@ def check_threshold(threshold):
         below, above = (delayed_exponential(times, f * K, 1.0) for f in (1 - 1e-4, 1 + 1e-4))
         demand(
             (below > 0).all(),
-            f"T = {T:.3g}: just below your rate the input has already been wiped before T: too large",
+            f"T = {T:.3g}: just below your rate the input is wiped before T: too large",
         )
         demand((above <= 0).any(), f"T = {T:.3g}: just above it the input is not wiped: too small")
     right("the delayed exponential is positive just below it and has a zero just above")
@@ -93,7 +93,11 @@ def check_rate(rate):
             f"exp(z t) with z = {z:.6g} does not solve the equation for b = {b:.2f}, "
             f"K = {K:.3f}, tau = {tau:.2f}",
         )
-        late = solve(lambda t, y, y_tau: -b * y - K * y_tau, 1.0, tau, horizon=16 * tau, steps=20)
+
+        def damped(t, y, z, b=b, K=K):
+            return -b * y - K * z
+
+        late = solve(damped, 1.0, tau, horizon=16 * tau, steps=20)
         measured = np.log(late.end / late.states[-21]) / tau
         demand(
             abs(measured - z) < 0.02 * abs(z),
@@ -103,7 +107,7 @@ def check_rate(rate):
 
 
 def check_layers(limit):
-    """Check `limit(L)`: the largest k for which y' = -k y(t - 1), by L Euler layers, stays positive."""
+    """Check `limit(L)`: the largest k at which L Euler layers per delay stay positive."""
     for L in (1, 2, 5, 20):
         k = _number(limit(L))
         demand(k > 0, f"a capacity must be positive, not {k}")

@@ -242,7 +242,8 @@ def fit(model, x, y, *, loss, steps, eta, batch=None, rng=None, progress="traini
     adam = torch.optim.Adam(model.parameters(), lr=eta)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
     losses = []
-    for step in tqdm(range(steps), desc=progress or None, disable=not progress, mininterval=0.5):
+    counter = tqdm(range(steps), desc=progress) if progress else range(steps)
+    for step in counter:
         some = slice(None) if batch is None else torch.randint(n, (batch,), generator=rng)
         value = loss(model(x[some]), y[some])
         if not value.isfinite():
