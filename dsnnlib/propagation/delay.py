@@ -5,6 +5,7 @@ r"""Delay differential equations by the method of steps.
 For numpy arrays, torch tensors and plain numbers alike. Page: propagation/memory.
 """
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -124,9 +125,10 @@ def solve(field, history, tau, *, horizon, steps, method=integrate.RK4):
             if c not in memory:
                 memory[c] = delayed(i, c)
             stages.append(field((i + c) * dt, _step(y, dt, row, stages), memory[c]))
-            if len(stages) == 1:
-                _check_field(stages[0], y, i * dt)
+            if len(stages) == 1:  # y' at t_i, which a delay of one step needs in this step already
                 derivatives.append(stages[0])
+                if i in (0, n):
+                    _check_field(stages[0], y, i * dt)
             if i == n:
                 break
         else:
@@ -195,6 +197,9 @@ def _check_field(f, y, t):
 
 
 def _check_finite(y, t):
-    finite = y.isfinite() if hasattr(y, "detach") else np.isfinite(y)
-    if not finite.all():
+    if isinstance(y, float):
+        finite = math.isfinite(y)
+    else:
+        finite = (y.isfinite() if hasattr(y, "detach") else np.isfinite(y)).all()
+    if not finite:
         raise ArithmeticError(f"field gave NaN or infinity at t = {t:.6g}; it must stay finite")

@@ -47,7 +47,7 @@ class NeuralDelays(nn.Module):
         super().__init__()
         K, k = array("K", K, ndim=1), count("k", k)
         positive("K", K.min())
-        self.register_buffer("K", torch.as_tensor(K))
+        self.register_buffer("K", torch.tensor(K))
         self.options = {"tau": tau, "horizon": horizon, "steps": steps, "method": method}
 
         def normal(*shape, sd=1.0):
@@ -60,6 +60,8 @@ class NeuralDelays(nn.Module):
             nn.Parameter(torch.tensor([[1.0, 0.0]], dtype=torch.float64).repeat(n, 1))
             for _ in range(2)
         )
+        with torch.no_grad():  # refuses a bad grid at the door
+            self.solution(self.K.new_zeros(1))
 
     def field(self, t, y, z):
         """F(t, y, z) for y and z of shape (n, samples)."""
