@@ -27,7 +27,7 @@ def check_profile(profile):
     for widths in cases:
         answer = profile(widths)
         demand(
-            answer in _PROPERTIES,
+            answer in list(_PROPERTIES),
             f"{widths}: return one of {', '.join(_PROPERTIES)}, not {answer!r}",
         )
         demand(_PROPERTIES[answer](widths), f"{widths} does not fit the definition of {answer}")
