@@ -16,6 +16,7 @@ MODULES = ["dsnnlib", *(m.name for m in walk_packages(dsnnlib.__path__, "dsnnlib
 TORCH = {  # the modules that need derivatives
     "dsnnlib.exercises.universal_embedding",
     "dsnnlib.propagation.embedding",
+    "dsnnlib.exercises.feed_forward",
     "dsnnlib.propagation.networks",
     "dsnnlib.propagation.neural_delay",
     "dsnnlib.propagation.neural_ode",
