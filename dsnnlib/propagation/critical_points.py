@@ -211,17 +211,17 @@ def _corners(g):
 
 def _polish(phi, x, floor, reach):
     """Zeros of grad phi by damped Newton steps from all starts at once, and which converged."""
-    start, x, damping = x, x.copy(), np.full(len(x), 1e-3)
+    start, x, damping = x, x.copy(), np.full(len(x), 1e-5)
     _, g, hessian = derivatives(phi, x)
     size = np.linalg.norm(g, axis=1)
     limit = size.copy()
     for k in range(STEPS):
         near = np.linalg.norm(x - start, axis=1) <= reach
-        on = np.nonzero((size > floor) & near & (size <= limit * 0.7 ** (k - 6)))[0]
+        on = np.nonzero((size > floor) & near & (size <= limit * 0.5 ** (k - 5)))[0]
         if not len(on):
             break
         w, V = np.linalg.eigh(hessian[on])
-        mu = (damping[on, None] + 1e-16) * (w**2).max(1, keepdims=True) + 1e-300
+        mu = (damping[on, None] + 1e-20) * (w**2).max(1, keepdims=True) + 1e-300
         step = -np.einsum("nij,nj->ni", V, w / (w**2 + mu) * np.einsum("nji,nj->ni", V, g[on]))
         length = np.linalg.norm(step, axis=1, keepdims=True)
         trial = x[on] + step * np.minimum(1, reach / np.maximum(length, 1e-300))
