@@ -33,6 +33,7 @@ def gradient(phi, x):
     return np.concatenate(slopes).reshape(x.shape)
 
 
+@torch.enable_grad()
 def derivatives(phi, x, *, hessian=True):
     """Values, gradients and Hessians of a scalar map at n points, by torch.
 
