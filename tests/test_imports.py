@@ -17,10 +17,13 @@ TORCH = {  # the modules that need derivatives
     "dsnnlib.exercises.feed_forward",
     "dsnnlib.exercises.universal_embedding",
     "dsnnlib.propagation.embedding",
+    "dsnnlib.exercises.critical_points",
+    "dsnnlib.propagation.critical_points",
     "dsnnlib.propagation.networks",
     "dsnnlib.propagation.neural_delay",
     "dsnnlib.propagation.neural_ode",
     "dsnnlib.propagation.normal_form",
+    "dsnnlib.propagation.winding",
     "dsnnlib.training.curvature",
 }
 GROUND = {"dsnnlib.integrate", "dsnnlib.witness", "dsnnlib.figures"}
