@@ -14,11 +14,11 @@ import dsnnlib
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = ["dsnnlib", *(m.name for m in walk_packages(dsnnlib.__path__, "dsnnlib."))]
 TORCH = {  # the modules that need derivatives
+    "dsnnlib.exercises.critical_points",
     "dsnnlib.exercises.feed_forward",
     "dsnnlib.exercises.universal_embedding",
-    "dsnnlib.propagation.embedding",
-    "dsnnlib.exercises.critical_points",
     "dsnnlib.propagation.critical_points",
+    "dsnnlib.propagation.embedding",
     "dsnnlib.propagation.networks",
     "dsnnlib.propagation.neural_delay",
     "dsnnlib.propagation.neural_ode",
