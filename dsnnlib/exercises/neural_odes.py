@@ -95,7 +95,7 @@ def check_gradient(gradient):
 
 
 def check_separator(separator):
-    """Check `separator()`: a neural ODE of full rank that is positive where |x| < 1/2 only."""
+    """Check `separator()`: a neural ODE of full rank that is positive for norm(x) < 1/2 only."""
     import torch
 
     model = separator()

@@ -66,10 +66,6 @@ class MLP(nn.Module):
     Attributes
     ----------
     layers : torch.nn.ModuleList of Increment
-    widths : tuple of int
-        All widths, those of lift and readout included.
-    architecture : str
-        Their `width_profile`.
 
     Raises
     ------
@@ -121,7 +117,7 @@ class MLP(nn.Module):
 
     @property
     def widths(self):
-        """All widths, those of lift and readout included."""
+        """All widths, a tuple of int, those of lift and readout included."""
         inner = [width for layer in self.layers for width in (len(layer.b), len(layer.bt))]
         outer = [] if self.lift is None else [self.lift.in_features]
         last = [] if self.readout is None else [self.readout.out_features]
