@@ -1,11 +1,14 @@
-"""What the tests of the book share: the built site and its executed notebooks."""
+"""What tests share: the built site, its executed notebooks, and how an exercise's check refuses."""
 
 import json
 from collections import Counter
 from pathlib import Path
 
 import concordance
+import numpy as np
 import pytest
+
+from dsnnlib.exercises import NotYet
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
@@ -27,6 +30,24 @@ def executed(site):
         glue = BUILD / "jupyter_execute" / f"{docname}.glue.json"
         chapter["glued"] = json.loads(glue.read_text(encoding="utf8")) if glue.exists() else {}
     return chapters
+
+
+@pytest.fixture
+def seeded(monkeypatch):
+    """A function that fixes the generator from which the checks draw."""
+
+    def seed(number):
+        generator = np.random.Generator(np.random.PCG64(number))
+        monkeypatch.setattr(np.random, "default_rng", lambda: generator)
+
+    return seed
+
+
+def assert_refused(check, *answer, hint):
+    """The check refuses the answer, with a hint of one line."""
+    with pytest.raises(NotYet, match=hint) as refusal:
+        check(*answer)
+    assert "\n" not in str(refusal.value)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from conftest import assert_refused
 from scipy.optimize import brentq
 
 from dsnnlib.exercises import NotYet, demand, right
@@ -16,25 +17,6 @@ from dsnnlib.exercises.edge_of_stability import (
     check_multipliers,
     check_two_cycle,
 )
-
-
-@pytest.fixture
-def seeded(monkeypatch):
-    """A function that fixes the generator from which the checks draw."""
-
-    def seed(number):
-        generator = np.random.Generator(np.random.PCG64(number))
-        monkeypatch.setattr(np.random, "default_rng", lambda: generator)
-
-    return seed
-
-
-def assert_refused(check, *answer, hint):
-    """The check refuses the answer, with a hint of one line."""
-    with pytest.raises(NotYet, match=hint) as refusal:
-        check(*answer)
-    assert "\n" not in str(refusal.value)
-
 
 # ---- the largest rate ----
 

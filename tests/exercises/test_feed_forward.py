@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from conftest import assert_refused
 
-from dsnnlib.exercises import NotYet
 from dsnnlib.exercises.feed_forward import (
     check_constant,
     check_cosine,
@@ -19,28 +19,10 @@ from dsnnlib.exercises.feed_forward import (
 from dsnnlib.propagation.networks import width_profile
 
 
-@pytest.fixture
-def seeded(monkeypatch):
-    """A function that fixes the generator from which the checks draw."""
-
-    def seed(number):
-        generator = np.random.Generator(np.random.PCG64(number))
-        monkeypatch.setattr(np.random, "default_rng", lambda: generator)
-
-    return seed
-
-
 def assert_right(capsys, check, *answer, draws=1):
     for _ in range(draws):
         check(*answer)
     assert capsys.readouterr().out.count("Right: ") == draws
-
-
-def assert_refused(check, *answer, hint):
-    """The check refuses the answer, with a hint of one line."""
-    with pytest.raises(NotYet, match=hint) as refusal:
-        check(*answer)
-    assert "\n" not in str(refusal.value)
 
 
 # ---- which profile ----

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from conftest import assert_refused
 from scipy.special import lambertw
 
-from dsnnlib.exercises import NotYet
 from dsnnlib.exercises.memory import (
     check_exponential,
     check_history,
@@ -16,25 +16,6 @@ from dsnnlib.exercises.memory import (
     check_waves,
 )
 from dsnnlib.propagation.delayed_exponential import delayed_exponential, kappa, threshold
-
-
-@pytest.fixture
-def seeded(monkeypatch):
-    """A function that fixes the generator from which the checks draw."""
-
-    def seed(number):
-        generator = np.random.Generator(np.random.PCG64(number))
-        monkeypatch.setattr(np.random, "default_rng", lambda: generator)
-
-    return seed
-
-
-def assert_refused(check, *answer, hint):
-    """The check refuses the answer, with a hint of one line."""
-    with pytest.raises(NotYet, match=hint) as refusal:
-        check(*answer)
-    assert "\n" not in str(refusal.value)
-
 
 # ---- two intervals by hand ----
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from conftest import assert_refused
 from torch import nn
 
-from dsnnlib.exercises import NotYet
 from dsnnlib.exercises.universal_embedding import (
     check_fold,
     check_half,
@@ -19,13 +19,6 @@ from dsnnlib.exercises.universal_embedding import (
 )
 from dsnnlib.propagation.embedding import best_increasing, embed, fractional_iterate
 from dsnnlib.propagation.neural_ode import NeuralODE, fit, neural_ode
-
-
-def assert_refused(check, *answer, hint):
-    """The check refuses the answer, with a hint of one line."""
-    with pytest.raises(NotYet, match=hint) as refusal:
-        check(*answer)
-    assert "\n" not in str(refusal.value)
 
 
 def accepted(capsys):
