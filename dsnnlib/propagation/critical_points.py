@@ -81,8 +81,8 @@ def find(phi, box, *, cells=120, strict=True):
     r"""All critical points of a scalar map on a box.
 
     Every cell of a grid whose gradient changes by as much as its own size is searched by damped
-    Newton steps from four places (two for d = 1), all cells at once. Two points of opposite index
-    are missed only if both lie in a part of a cell in which the gradient at the corners hides them.
+    Newton steps from four places (two for d = 1), all cells at once. What the check of the indices
+    cannot see is a pair of points of opposite index that a cell hides; more `cells` will show it.
 
     Parameters
     ----------
