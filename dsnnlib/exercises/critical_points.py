@@ -12,7 +12,7 @@ from dsnnlib.propagation.winding import circle, derivatives, gradient, grid, win
 
 
 def check_index(index):
-    """Check `index(n)` -> indices of the origin for Re (x1 + i x2)^n and for |x|^(2n)."""
+    """Check `index(n)` -> indices of the origin for Re (x1 + i x2)^n and for norm(x)^(2n)."""
     for n in range(1, 7):
         answer = np.atleast_1d(index(n))
         demand(answer.shape == (2,), "return two numbers, first for Re (x1 + i x2)^n")
@@ -107,7 +107,7 @@ def check_balance(balance):
 
 
 def check_rings(network):
-    """Check a narrow perceptron: negative on the disc |x| <= 1/4, positive on 2 <= |x| <= 3."""
+    """Check a narrow perceptron: negative for norm(x) <= 1/4, positive from 2 to 3."""
     demand(isinstance(network, nn.Module), "the network must be a torch module")
     affine = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
     demand(

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from conftest import assert_refused
 from scipy.optimize import brentq
 from torch import nn
 
-from dsnnlib.exercises import NotYet
 from dsnnlib.exercises.critical_points import (
     check_balance,
     check_floor,
@@ -19,25 +19,6 @@ from dsnnlib.exercises.critical_points import (
 )
 from dsnnlib.propagation.critical_points import find
 from dsnnlib.propagation.winding import frame
-
-
-@pytest.fixture
-def seeded(monkeypatch):
-    """A function that fixes the generator from which the checks draw."""
-
-    def seed(number):
-        generator = np.random.Generator(np.random.PCG64(number))
-        monkeypatch.setattr(np.random, "default_rng", lambda: generator)
-
-    return seed
-
-
-def assert_refused(check, answer, hint):
-    """The check refuses the answer, with a hint of one line."""
-    with pytest.raises(NotYet, match=hint) as refusal:
-        check(answer)
-    assert "\n" not in str(refusal.value)
-
 
 # ---- saddles for more legs ----
 
@@ -59,7 +40,7 @@ def test_the_right_indices_are_accepted(capsys):
     ],
 )
 def test_wrong_indices_are_refused(answer, hint):
-    assert_refused(check_index, answer, hint)
+    assert_refused(check_index, answer, hint=hint)
 
 
 # ---- the lines of a bottleneck ----
@@ -102,7 +83,7 @@ def test_the_right_lines_are_accepted_for_any_draw(seeded, answer, capsys):
 def test_wrong_lines_are_refused_for_any_draw(seeded, answer, hint):
     for seed in range(5):
         seeded(seed)
-        assert_refused(check_lines, answer, hint)
+        assert_refused(check_lines, answer, hint=hint)
 
 
 # ---- a floor ----
@@ -141,7 +122,7 @@ def test_a_right_floor_is_accepted_for_any_draw(seeded, answer, capsys):
 def test_a_wrong_floor_is_refused_for_any_draw(seeded, answer, hint):
     for seed in range(10):
         seeded(seed)
-        assert_refused(check_floor, answer, hint)
+        assert_refused(check_floor, answer, hint=hint)
 
 
 # ---- count from the boundary ----
@@ -181,7 +162,7 @@ def test_a_right_balance_is_accepted_for_any_draw(seeded, capsys):
 def test_a_wrong_balance_is_refused_for_any_draw(seeded, answer, hint):
     for seed in range(5):
         seeded(seed)
-        assert_refused(check_balance, answer, hint)
+        assert_refused(check_balance, answer, hint=hint)
 
 
 # ---- two neurons around a disc ----
@@ -219,7 +200,7 @@ def too_wide():
     ],
 )
 def test_networks_that_do_not_surround_the_disc_are_refused(answer, hint):
-    assert_refused(check_rings, answer, hint)
+    assert_refused(check_rings, answer, hint=hint)
 
 
 # ---- an exceptional weight ----
@@ -250,4 +231,4 @@ def test_the_exceptional_weight_is_accepted_to_eight_digits(error, capsys):
     ],
 )
 def test_a_wrong_weight_is_refused(answer, hint):
-    assert_refused(check_fold, answer, hint)
+    assert_refused(check_fold, answer, hint=hint)
