@@ -124,7 +124,7 @@ def solve(field, history, tau, *, horizon, steps, method=integrate.RK4):
         for row, c in zip(method.a, method.c, strict=True):
             if c not in memory:
                 memory[c] = delayed(i, c)
-            stages.append(field((i + c) * dt, _step(y, dt, row, stages), memory[c]))
+            stages.append(field((i + c) * dt, integrate.combine(y, dt, row, stages), memory[c]))
             if len(stages) == 1:  # y' at t_i, which a delay of one step needs in this step already
                 derivatives.append(stages[0])
                 if i in (0, n):
@@ -132,7 +132,7 @@ def solve(field, history, tau, *, horizon, steps, method=integrate.RK4):
             if i == n:
                 break
         else:
-            y = _step(y, dt, method.b, stages)
+            y = integrate.combine(y, dt, method.b, stages)
             _check_finite(y, (i + 1) * dt)
             states.append(y)
     return Solution(dt * np.arange(n + 1), _stack(states), _stack(derivatives), past)
@@ -178,13 +178,6 @@ def _multiple(name, value, dt):
     if multiple < 1 or abs(value / dt - multiple) > 1e-9 * multiple:
         raise ValueError(f"{name} is {value:.6g}; it must be a multiple of the step {dt:.6g}")
     return multiple
-
-
-def _step(y, dt, weights, stages):
-    for weight, stage in zip(weights, stages, strict=True):
-        if weight:
-            y = y + (dt * weight) * stage
-    return y
 
 
 def _check_field(f, y, t):
