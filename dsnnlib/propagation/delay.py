@@ -20,7 +20,7 @@ from dsnnlib._checks import array, count, positive, shown
 
 @dataclass(frozen=True)
 class Solution:
-    """A solution on its grid; called with times t <= horizon, it interpolates.
+    """A solution on its grid; called with times in [-tau, horizon], it interpolates.
 
     Attributes
     ----------
@@ -28,12 +28,17 @@ class Solution:
         The grid 0, dt, ..., horizon.
     states, derivatives : (n + 1, ...) array or tensor
         y and y' there; y'(0) is the derivative from the right.
+    history : callable
+        y on [-tau, 0].
+    tau : float
+        The delay, of several the longest.
     """
 
     times: np.ndarray
     states: Any
     derivatives: Any
     history: Callable = attribute(repr=False)
+    tau: float
 
     @property
     def end(self):
@@ -43,6 +48,8 @@ class Solution:
     def __call__(self, t):
         """The state at a time or an array of times, (...) or (n, ...): cubic Hermite."""
         t = array("t", t)
+        if t.min() < -self.tau * (1 + 1e-12):
+            raise ValueError(f"t is {t.min():.6g}; it must not lie before -tau = {-self.tau:.6g}")
         if t.max() > self.times[-1] * (1 + 1e-12):
             raise ValueError(f"t reaches {t.max():.6g}; it must not exceed {self.times[-1]:.6g}")
         dt, last = self.times[1], len(self.times) - 2
@@ -135,7 +142,9 @@ def solve(field, history, tau, *, horizon, steps, method=integrate.RK4):
             y = integrate.combine(y, dt, method.b, stages)
             _check_finite(y, (i + 1) * dt)
             states.append(y)
-    return Solution(dt * np.arange(n + 1), _stack(states), _stack(derivatives), past)
+    return Solution(
+        dt * np.arange(n + 1), _stack(states), _stack(derivatives), past, dt * max(lags)
+    )
 
 
 def _grid(delays, horizon, steps):
