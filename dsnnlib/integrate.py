@@ -53,8 +53,8 @@ def step(field, t, y, dt, method=RK4):
     """
     stages = []
     for row, c in zip(method.a, method.c, strict=True):
-        stages.append(field(t + c * dt, _combine(y, dt, row, stages)))
-    return _combine(y, dt, method.b, stages)
+        stages.append(field(t + c * dt, combine(y, dt, row, stages)))
+    return combine(y, dt, method.b, stages)
 
 
 def trajectory(field, y0, times, *, method=RK4):
@@ -100,7 +100,8 @@ def _states(field, y, times, method):
         yield y
 
 
-def _combine(y, dt, weights, stages):
+def combine(y, dt, weights, stages):
+    """The state y + dt * (sum of the stages by their weights), as a Runge-Kutta step needs it."""
     for weight, stage in zip(weights, stages, strict=True):
         if weight:
             y = y + (dt * weight) * stage

@@ -20,7 +20,7 @@ from dsnnlib._checks import array, count, positive, shown
 
 @dataclass(frozen=True)
 class Solution:
-    """A solution on its grid; called with times t <= horizon, it interpolates.
+    """A solution on its grid; called with times in [-tau, horizon], it interpolates.
 
     Attributes
     ----------
@@ -28,12 +28,17 @@ class Solution:
         The grid 0, dt, ..., horizon.
     states, derivatives : (n + 1, ...) array or tensor
         y and y' there; y'(0) is the derivative from the right.
+    history : callable
+        y on [-tau, 0].
+    tau : float
+        The delay, of several the longest.
     """
 
     times: np.ndarray
     states: Any
     derivatives: Any
     history: Callable = attribute(repr=False)
+    tau: float
 
     @property
     def end(self):
@@ -43,6 +48,8 @@ class Solution:
     def __call__(self, t):
         """The state at a time or an array of times, (...) or (n, ...): cubic Hermite."""
         t = array("t", t)
+        if t.min() < -self.tau * (1 + 1e-12):
+            raise ValueError(f"t is {t.min():.6g}; it must not lie before -tau = {-self.tau:.6g}")
         if t.max() > self.times[-1] * (1 + 1e-12):
             raise ValueError(f"t reaches {t.max():.6g}; it must not exceed {self.times[-1]:.6g}")
         dt, last = self.times[1], len(self.times) - 2
@@ -124,7 +131,7 @@ def solve(field, history, tau, *, horizon, steps, method=integrate.RK4):
         for row, c in zip(method.a, method.c, strict=True):
             if c not in memory:
                 memory[c] = delayed(i, c)
-            stages.append(field((i + c) * dt, _step(y, dt, row, stages), memory[c]))
+            stages.append(field((i + c) * dt, integrate.combine(y, dt, row, stages), memory[c]))
             if len(stages) == 1:  # y' at t_i, which a delay of one step needs in this step already
                 derivatives.append(stages[0])
                 if i in (0, n):
@@ -132,10 +139,12 @@ def solve(field, history, tau, *, horizon, steps, method=integrate.RK4):
             if i == n:
                 break
         else:
-            y = _step(y, dt, method.b, stages)
+            y = integrate.combine(y, dt, method.b, stages)
             _check_finite(y, (i + 1) * dt)
             states.append(y)
-    return Solution(dt * np.arange(n + 1), _stack(states), _stack(derivatives), past)
+    return Solution(
+        dt * np.arange(n + 1), _stack(states), _stack(derivatives), past, dt * max(lags)
+    )
 
 
 def _grid(delays, horizon, steps):
@@ -178,13 +187,6 @@ def _multiple(name, value, dt):
     if multiple < 1 or abs(value / dt - multiple) > 1e-9 * multiple:
         raise ValueError(f"{name} is {value:.6g}; it must be a multiple of the step {dt:.6g}")
     return multiple
-
-
-def _step(y, dt, weights, stages):
-    for weight, stage in zip(weights, stages, strict=True):
-        if weight:
-            y = y + (dt * weight) * stage
-    return y
 
 
 def _check_field(f, y, t):

@@ -61,8 +61,8 @@ def delayed_exponential(t, K, tau):
 def first_zero(K, tau):
     """The first zero t_0 of the delayed exponential; infinity if K tau <= 1/e.
 
-    Up to t_0 the delayed exponential decreases. t_0 grows like pi / sqrt(2 (e K tau - 1)) as K tau
-    falls to 1/e, and so does the time that this takes.
+    Up to t_0 the delayed exponential decreases. t_0 grows like tau pi / sqrt(2 (e K tau - 1)) as
+    K tau falls to 1/e, and so does the time that this takes.
 
     >>> first_zero(1.0, 1.0), first_zero(0.3, 1.0)
     (1.0, inf)

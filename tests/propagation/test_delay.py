@@ -122,6 +122,7 @@ def test_two_delays_arrive_in_their_order():
     solution = solve(lambda t, y, z: z[0] - 2 * z[1], lambda t: t, (0.5, 1.0), horizon=0.5, steps=2)
     # on [0, 1/2]: y' = (t - 1/2) - 2 (t - 1), so y = 3t/2 - t^2/2
     assert solution.end == pytest.approx(0.625, abs=1e-15)  # rounding
+    assert solution(-1.0) == -1.0  # the past reaches back by the longest delay
 
 
 def test_a_batch_is_solved_like_its_members():
@@ -220,6 +221,7 @@ def never(t, y, z):
         (lambda: solve(3, 1.0, 1.0, horizon=1.0, steps=2), "field"),
         (lambda: solve(lambda t, y, z: np.ones(2), 1.0, 1.0, horizon=1.0, steps=2), "field"),
         (lambda: solve(linear(1.0), 1.0, 1.0, horizon=1.0, steps=2)(1.1), "t"),
+        (lambda: solve(linear(1.0), 1.0, 1.0, horizon=1.0, steps=2)([0.5, -5.0]), "t"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(call, argument):

@@ -56,6 +56,21 @@ def test_below_the_threshold_the_output_is_monotone_whatever_the_weights(seed):
     assert (ratio.amin(1) >= torch.as_tensor(np.array(bound)) - 1e-4).all()  # RK4: O(dt^4)
 
 
+def test_the_bound_is_attained_by_networks_close_to_the_extremal_field():
+    # tanh is almost linear here: F(t, y, z) = -K z up to a relative (1e-3)^2 / 3
+    K = np.linspace(0.1, 0.99, 8) * kappa(2)
+    model = networks(K, steps=40)
+    with torch.no_grad():
+        for weight in (model.a, model.c, model.d):
+            weight.zero_()
+        model.b.fill_(1e-3)
+        model.v.fill_(-1e3)
+        solution = model.solution(torch.linspace(-1, 1, 101, dtype=torch.float64))
+        ratio = solution.end.diff() / solution.states[0].diff()
+    bound = [[delayed_exponential(2.0, k, 1.0)] for k in K]
+    np.testing.assert_allclose(ratio, np.broadcast_to(bound, ratio.shape), rtol=0, atol=1e-6)
+
+
 def test_the_output_is_that_of_the_numpy_solver():
     model = scrambled([0.4, 1.5], 3, sd=1.0)
     x = torch.linspace(-1, 1, 9, dtype=torch.float64)
