@@ -179,13 +179,13 @@ def test_a_field_in_turn_is_continuous_in_time_and_ends_at_rest():
 @pytest.mark.parametrize(
     ("phi", "inverse", "atol"),
     [
-        (torch.neg, torch.neg, 1e-14),
-        (torch.sinh, torch.asinh, 1e-13),
-        (lambda x: x.flip(-1), lambda x: x.flip(-1), 1e-14),
+        (torch.neg, torch.neg, 1e-13),
+        (torch.sinh, torch.asinh, 1e-12),
+        (lambda x: x.flip(-1), lambda x: x.flip(-1), 1e-13),
         (
             lambda x: -2 * x.sign() * x.abs() ** 3,
             lambda y: -y.sign() * (y.abs() / 2) ** (1 / 3),
-            1e-5,
+            1e-4,
         ),
     ],
     ids=["minus", "sinh", "swap", "cube"],
@@ -194,8 +194,8 @@ def test_three_shears_leave_the_image_of_a_homeomorphism_and_nothing_else(phi, i
     x = normal(30, 2)
     end = end_of(three_shears(phi, inverse), torch.cat([x, 0 * x], -1), np.arange(4) / 3)
     expected = torch.cat([phi(x), 0 * x], -1)
-    # rounding; for the cube, its cube root near zero
-    np.testing.assert_allclose(end, expected, rtol=0, atol=atol * 10)
+    # rounding; near zero the cube root of rounding, 6e-6
+    np.testing.assert_allclose(end, expected, rtol=0, atol=atol)
 
 
 def test_three_shears_keep_volumes_even_if_phi_reverses_orientation():
