@@ -75,13 +75,14 @@ def check_least_layers(least_layers):
         demand(whole, f"a number of layers is a positive integer, not {L!r}")
         demand(
             1 - K * T / L > 0,
-            f"K = {K:.3g}, T = {T:.3g}: with {int(L)} layers the field -K h glues points together",
+            f"K = {K:.3g}, T = {T:.3g}: with {L:.0f} layers the K-Lipschitz field -(L/T) h "
+            "maps the line to a point",
         )
         demand(
             L == 1 or 1 - K * T / (L - 1) <= 0,
             f"K = {K:.3g}, T = {T:.3g}: {int(L) - 1} layers are injective already, for every field",
         )
-    right("one layer fewer, and the field -K h folds or glues")
+    right("one layer fewer, and the field -(L/T) h glues")
 
 
 def check_mirror(field):

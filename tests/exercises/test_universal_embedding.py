@@ -136,11 +136,11 @@ def test_the_least_number_of_layers_is_accepted(capsys):
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (lambda K, T: math.ceil(K * T), "glues"),  # fails where K T is whole
-        (lambda K, T: 1, "glues"),
+        (lambda K, T: math.ceil(K * T), "line to a point"),  # fails where K T is whole
+        (lambda K, T: 1, "line to a point"),
         (lambda K, T: math.floor(2 * K * T) + 1, "already"),
         (lambda K, T: 100, "already"),
-        (lambda K, T: K * T, "integer|glues"),
+        (lambda K, T: K * T, "integer|line to a point"),
         (lambda K, T: None, "integer"),
         (lambda K, T: 0, "integer"),
     ],
