@@ -141,7 +141,7 @@ def check_cosine(increment, phi=math.pi / 16, layers=16):
             f"the orbit is right, but in f_{layer} the weights are not a for h_0 and b for the "
             "others, with the a and b of the first two layers",
         )
-    right("the orbit turns to -h_0, by one rule in all layers, and each increment is a contraction")
+    right("one rule with small increments, and the orbit turns to -h_0")
 
 
 _PROPERTIES = {
