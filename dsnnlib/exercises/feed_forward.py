@@ -81,14 +81,15 @@ def check_constant(W, b, Wt):
     """Check that x -> Wt tanh(W x + b) is constant on R although W and Wt have full rank."""
     W, b, Wt = (np.asarray(part, dtype=float) for part in (W, b, Wt))
     shapes = W.shape, b.shape, Wt.shape
-    m = len(b) if b.ndim == 1 else 0
     demand(
-        shapes == ((m, 1), (m,), (1, m)),
-        f"W, b, Wt have shapes {shapes}; need (m, 1), (m,), (1, m)",
+        shapes == ((2, 1), (2,), (1, 2)),
+        f"W, b, Wt have shapes {shapes}; need (2, 1), (2,), (1, 2)",
     )
     demand(abs(W).max() > 0.1, "W lacks full rank: it must not vanish (nor be tiny)")
     demand(abs(Wt).max() > 0.1, "Wt lacks full rank: it must not vanish (nor be tiny)")
-    x = np.random.default_rng().uniform(-3, 3, size=200) / abs(W).max()
+    live = W[:, 0] != 0
+    received = np.random.default_rng().uniform(-3, 3, size=(200, 1))  # where tanh is not flat
+    x = ((received - b[live]) / W[live, 0]).ravel()
     output = Wt @ np.tanh(W * x + b[:, None])
     spread = np.ptp(output) / abs(Wt).max()
     demand(spread < 1e-9, f"the output still varies, by {spread:.1e} of the largest entry of Wt")
@@ -116,20 +117,31 @@ def check_invert(invert):
 
 
 def check_cosine(increment, phi=math.pi / 16, layers=16):
-    """Check `increment(states, phi)`, small and with the orbit h_l = cos(l phi) h_0."""
+    """Check `increment(states, phi)`: the same rule in each layer, the orbit cos(l phi) h_0."""
     x = torch.tensor([[1.0], [-0.7]], dtype=torch.float64)
     net = DenseResNet([lambda states: increment(states, phi)] * layers)
     for layer, h in enumerate(net.states(x)):
         error = (h - math.cos(layer * phi) * x).abs().max().item()
         demand(error < 1e-9, f"h_{layer} is not cos({layer} phi) h_0, it is off by {error:.1e}")
+    weights = []
     for seen in range(1, layers + 1):
         units = torch.eye(seen, dtype=torch.float64)  # one earlier state is 1, the others are 0
-        size = increment(list(units[:, :, None]), phi).abs().sum().item()
+        w = increment(list(units[:, :, None]), phi).flatten()
+        size = w.abs().sum().item()
         demand(
             size < 1,
             f"the orbit is right, but f_{seen} has the Lipschitz constant {size:.2f}, not below 1",
         )
-    right("the orbit turns to -h_0, and each increment is a contraction")
+        weights.append(w)
+    a, b = weights[0][-1], weights[1][0]
+    for layer, w in enumerate(weights, 1):
+        same = abs(w[-1] - a) < 1e-9 and bool((abs(w[:-1] - b) < 1e-9).all())
+        demand(
+            same,
+            f"the orbit is right, but in f_{layer} the weights are not a for h_0 and b for the "
+            "others, with the a and b of the first two layers",
+        )
+    right("one rule with small increments, and the orbit turns to -h_0")
 
 
 _PROPERTIES = {

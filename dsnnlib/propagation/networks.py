@@ -102,10 +102,8 @@ class MLP(nn.Module):
 
     def forward(self, x):
         """The output, (..., last width), for x of shape (..., first width)."""
-        _refuse_other_width("x", x, self.widths[0])
-        for stage in self._stages():
-            x = stage(x)
-        return x
+        last = self.states(x)[-1]
+        return last if self.readout is None else self.readout(last)
 
     def states(self, x):
         """The list h_0, ..., h_L of the states between lift and readout, each (..., n_l)."""
@@ -127,9 +125,6 @@ class MLP(nn.Module):
     def architecture(self):
         """The `width_profile` of `widths`."""
         return width_profile(self.widths)
-
-    def _stages(self):
-        return [s for s in (self.lift, *self.layers, self.readout) if s is not None]
 
 
 class ResNet(nn.Module):

@@ -32,7 +32,8 @@ def normal_form(mlp, *, rtol=1e-12):
     Raises
     ------
     ValueError
-        If a product has rank 0. Then the map is constant, and no such network exists.
+        If a product has rank 0. Then the map is constant, and a zero matrix has no factors
+        to keep.
 
     References
     ----------
@@ -79,8 +80,7 @@ def _split(product, bias, scale, rtol, need_two=True):
     r = int((s > rtol * scale).sum())
     if r == 0:
         raise ValueError(
-            "mlp is constant, a product of two of its weights has rank 0; "
-            "it must depend on its input"
+            "mlp is constant, a product of its weights has rank 0; no product may have rank 0"
         )
     if r == len(s) and not need_two:
         return [(product, bias)]

@@ -135,7 +135,7 @@ def test_a_wrong_normal_form_is_refused_for_any_draw(seeded, answer, hint):
     [
         ([[1], [1]], [0, 0], [[1, -1]]),
         ([[2], [-2]], [0.5, -0.5], [[3, 3]]),  # tanh is odd
-        ([[1], [1], [1]], [0, 0, 0], [[1, -2, 1]]),
+        ([[1], [1]], [40, 40], [[1, -1]]),
         ([[0], [1]], [0.3, 0], [[1, 0]]),  # a neuron that sees nothing, one that is not heard
     ],
 )
@@ -152,6 +152,10 @@ def test_a_constant_network_of_full_rank_is_accepted(answer, capsys):
         (([[1], [1]], [0, 0.1], [[1, -1]]), "varies"),
         (([[1], [-1]], [0, 0], [[1, -1]]), "varies"),
         (([[1], [2]], [0, 0], [[2, -1]]), "varies"),
+        (([[1], [1]], [40, 50], [[1, -1]]), "varies"),  # constant near 0 only: tanh saturates
+        (([[1e-3], [1]], [40, 40], [[1, -1]]), "varies"),
+        (([[1]], [40], [[1]]), "shapes"),
+        (([[1], [1], [1]], [0, 0, 0], [[1, -2, 1]]), "shapes"),
         (([1, 1], [0, 0], [1, -1]), "shapes"),
         ((1, 0, 1), "shapes"),
     ],
@@ -211,6 +215,15 @@ def chebyshev(states, phi):
     return (2 * math.cos(phi) - 1) * states[0] - states[1]
 
 
+def telescope(states, phi):
+    layer = len(states)
+    return (math.cos(layer * phi) - math.cos((layer - 1) * phi)) * states[-1]
+
+
+def mixture(states, phi):
+    return (cosine(states, phi) + telescope(states, phi)) / 2
+
+
 def test_a_right_oscillation_is_accepted(capsys):
     assert_right(capsys, check_cosine, cosine)
 
@@ -219,13 +232,24 @@ def test_a_right_oscillation_is_accepted(capsys):
     ("answer", "hint"),
     [
         (chebyshev, "the orbit is right, but f_2 has the Lipschitz constant 1.96"),
+        (telescope, "the orbit is right, but in f_2 the weights"),
+        (mixture, "the orbit is right, but in f_[23] the weights"),
         (lambda states, phi: -(1 - math.cos(phi)) * 2 * sum(states), "h_1 is not"),
         (lambda states, phi: -(phi**2 / 2) * (2 * sum(states) - states[-1]), "h_1 is not"),
         (lambda states, phi: (math.cos(phi) - 1) * states[0], "h_2 is not"),
         (lambda states, phi: -2 / 16 * states[-1], "h_1 is not"),
         (lambda states, phi: torch.zeros_like(states[0]), "h_1 is not"),
     ],
-    ids=["Chebyshev", "twice the input", "leading order", "no memory", "linear", "identity"],
+    ids=[
+        "Chebyshev",
+        "input only",
+        "mixture",
+        "twice the input",
+        "leading order",
+        "no memory",
+        "linear",
+        "identity",
+    ],
 )
 def test_a_wrong_oscillation_is_refused(answer, hint):
     assert_refused(check_cosine, answer, hint=hint)
