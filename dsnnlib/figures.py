@@ -18,6 +18,9 @@ COLOURS = {
     "purple": "#b0508a",
     "grey": "#767676",
 }
+BY_INPUT = mpl.colors.LinearSegmentedColormap.from_list(  # for many curves, by a number in [0, 1]
+    "by input", [COLOURS["blue"], COLOURS["grey"], COLOURS["orange"]]
+)
 WIDTH = 6.8  # inches: the text width of the book at 100 % zoom
 
 _STYLE = {

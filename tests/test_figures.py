@@ -108,6 +108,13 @@ def test_a_colour_stands_out_on_the_dark_page(name):
     assert contrast(on_dark_page(srgb(COLOURS[name])), srgb("#14181e")) >= 3  # WCAG 1.4.11
 
 
+@pytest.mark.parametrize("share", np.linspace(0, 1, 21))
+def test_every_shade_by_input_stands_out_on_both_pages(share):
+    shade = np.array(figures.BY_INPUT(share)[:3])
+    assert contrast(shade, np.ones(3)) >= 3
+    assert contrast(on_dark_page(shade), srgb("#14181e")) >= 3
+
+
 @pytest.mark.parametrize("vision", VISIONS)
 @pytest.mark.parametrize("page", ["light", "dark"])
 def test_the_colours_of_the_cycle_are_told_apart(style, page, vision):
