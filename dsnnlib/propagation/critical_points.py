@@ -81,7 +81,8 @@ def find(phi, box, *, cells=120, strict=True):
     r"""All critical points of a scalar map on a box.
 
     Every cell of a grid across whose corners the gradient changes by as much as its own size is
-    searched by Newton steps, damped and not, from four places (two for d = 1), all cells at once.
+    searched by Newton steps from four places (two for d = 1), all cells at once; damped ones, and
+    where they fail plain ones.
     A gradient nearly linear on the cells misses no zero. The check of the indices does not see
     missed points whose indices cancel, nor points of index 0; more `cells` may show them.
 
@@ -132,10 +133,14 @@ def find(phi, box, *, cells=120, strict=True):
     floor, tolerance = (
         np.repeat(v, 2**d) for v in (floor, 1e-5 * bend[suspect] + 1e-8 * bend.max())
     )
-    ends = [search(scaled, starts, floor, 3 * h) for search in (_polish, _newton)]
-    x, converged = (np.concatenate(v) for v in zip(*ends, strict=True))
+    _, g, hessian = derivatives(scaled, starts)
+    x, converged = _polish(scaled, starts, g, hessian, floor, 3 * h)
+    lost = np.nonzero(~converged)[0]
+    x[lost], converged[lost] = _newton(
+        scaled, *(v[lost] for v in (starts, g, hessian, floor)), 3 * h
+    )
     inside = converged & ((box[:, 0] <= x) & (x <= box[:, 1])).all(1)
-    x, tolerance = x[inside], np.tile(tolerance, 2)[inside]
+    x, tolerance = x[inside], tolerance[inside]
     value, slope, hessian = derivatives(scaled, x)
     eigenvalues = np.linalg.eigvalsh(hessian)
     degenerate = abs(eigenvalues).min(1, initial=np.inf) <= tolerance
@@ -230,13 +235,11 @@ def _bend(corners, h):
     return np.max([slope.max(tuple(range(d))) for slope in slopes], 0)
 
 
-def _newton(phi, x, floor, reach, steps=15):
+def _newton(phi, x, g, hessian, floor, reach, steps=10):
     """Zeros of grad phi by plain Newton steps, which may climb: a curved valley needs that."""
     start, x, converged = x, x.copy(), np.zeros(len(x), dtype=bool)
     on = np.arange(len(x))
     for _ in range(steps):
-        _, g, hessian = derivatives(phi, x[on])
-        converged[on] = np.linalg.norm(g, axis=1) <= floor[on]
         w, V = np.linalg.eigh(hessian)
         go = ~converged[on] & (abs(w).min(1) > 1e-7 * abs(w).max(1))
         on, g, w, V = on[go], g[go], w[go], V[go]
@@ -246,13 +249,15 @@ def _newton(phi, x, floor, reach, steps=15):
         if not len(on):
             break
         x[on] = trial[near]
+        _, g, hessian = derivatives(phi, x[on])
+        converged[on] = np.linalg.norm(g, axis=1) <= floor[on]
     return x, converged
 
 
-def _polish(phi, x, floor, reach):
+def _polish(phi, x, g, hessian, floor, reach):
     """Zeros of grad phi by damped Newton steps from all starts at once, and which converged."""
     start, x, damping = x, x.copy(), np.full(len(x), 1e-5)
-    _, g, hessian = derivatives(phi, x)
+    g, hessian = g.copy(), hessian.copy()
     size = np.linalg.norm(g, axis=1)
     limit = size.copy()
     for k in range(STEPS):
