@@ -18,7 +18,7 @@ def check_index(index):
         demand(answer.shape == (2,), "return two numbers, first for Re (x1 + i x2)^n")
         for name, given, phi in (
             ("Re (x1 + i x2)^n", answer[0], lambda x, n=n: _power(x, n)),
-            ("|x|^(2n)", answer[1], lambda x, n=n: (x**2).sum(1) ** n),
+            ("norm(x)^(2n)", answer[1], lambda x, n=n: (x**2).sum(1) ** n),
         ):
             turns, _ = winding(phi, circle([0, 0], 0.5))
             demand(
@@ -29,7 +29,10 @@ def check_index(index):
 
 
 def check_lines(critical_values):
-    """Check `critical_values(network)`: w.x + b on the critical lines of perceptrons 2-1-3-1."""
+    """Check `critical_values(network)`: w.x + b on the critical lines of perceptrons 2-1-3-1.
+
+    One answer must lie in each interval in which the slope of psi changes sign.
+    """
     rng, tested = np.random.default_rng(), 0
     while tested < 3:
         network = _perceptron(rng, 2, 1, 3, 1)
@@ -55,6 +58,11 @@ def check_lines(critical_values):
             len(answer) == len(changes),
             f"{len(answer)} lines given; the slope of psi changes sign {len(changes)} times",
         )
+        between = np.searchsorted((s[changes[:-1]] + s[changes[1:]]) / 2, answer)
+        demand(
+            (between == np.arange(len(changes))).all(),
+            "one of your lines is given twice and another is missing",
+        )
     right("the gradient vanishes on these lines, and no change of sign is left")
 
 
@@ -77,7 +85,10 @@ def check_floor(floor):
 
 
 def check_balance(balance):
-    """Check `balance(phi, box)`: extrema minus saddles, from phi near the boundary alone."""
+    """Check `balance(phi, box)`: extrema minus saddles, from phi near the boundary alone.
+
+    Here phi maps NumPy arrays of shape (n, 2) to arrays of shape (n,).
+    """
     rng, seen = np.random.default_rng(), []
     while len(seen) < 4:
         box = rng.uniform(1, 3, size=(2, 2)) * [-1, 1]
@@ -127,23 +138,38 @@ def check_rings(network):
     right("negative on all of the disc, positive on all of the ring")
 
 
-def check_fold(q):
-    """Check the weight at which the origin becomes degenerate, to eight digits."""
+def check_fold(q, below, above):
+    """Check the weight at which the origin becomes degenerate, and the counts on both sides.
+
+    Parameters
+    ----------
+    q : float
+        To eight digits.
+    below, above : triples of int
+        Numbers of minima, saddles and maxima of Phi for a weight smaller by 2 % and larger by 2 %.
+    """
     q, one, two = _number(q), torch.tensor(1.0), torch.tensor(2.0)
 
     def bump(s, width):
         return torch.tanh(s + width) - torch.tanh(s - width)
 
-    def curvatures(q):
-        def phi(x):
-            return bump(x[:, 0], one) + bump(x[:, 1], one) - q * bump(x[:, 0], two)
+    def landscape(q):
+        return lambda x: bump(x[:, 0], one) + bump(x[:, 1], one) - q * bump(x[:, 0], two)
 
-        return np.linalg.eigvalsh(derivatives(phi, np.zeros((1, 2)))[2][0])
-
-    below, above = curvatures(q - 1e-7), curvatures(q + 1e-7)
-    demand(below[-1] < 0, "just below your q the origin is no maximum any more: smaller")
-    demand(above[-1] > 0, "just above your q the origin is still a maximum: larger")
-    right("within 1e-7 of it the origin turns from a maximum into a saddle")
+    before, after = (
+        np.linalg.eigvalsh(derivatives(landscape(p), np.zeros((1, 2)))[2][0, :1, :1])[0]
+        for p in (q - 1e-7, q + 1e-7)
+    )
+    demand(before < 0, "just below your q the origin is no maximum any more: smaller")
+    demand(after > 0, "just above your q the origin is still a maximum: larger")
+    for side, share, given in (("below", 0.98, below), ("above", 1.02, above)):
+        demand(np.shape(given) == (3,), f"{side} it: give three numbers, minima, saddles, maxima")
+        points = find(landscape(share * q), [[-4, 4], [-1, 1.1]])
+        demand(
+            tuple(given) == points.counts,
+            f"{side} it there are not {given[0]} minima, {given[1]} saddles, {given[2]} maxima",
+        )
+    right("within 1e-7 of it the origin stops being a maximum, and the points on both sides agree")
 
 
 def _power(x, n):

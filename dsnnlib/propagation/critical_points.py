@@ -80,15 +80,18 @@ class CriticalPoints:
 def find(phi, box, *, cells=120, strict=True):
     r"""All critical points of a scalar map on a box.
 
-    Every cell of a grid whose gradient changes by as much as its own size is searched by damped
-    Newton steps from four places (two for d = 1), all cells at once. What the check of the indices
-    cannot see is a pair of points of opposite index that a cell hides; more `cells` will show it.
+    Every cell of a grid across whose corners the gradient changes by as much as its own size is
+    searched by Newton steps from four places (two for d = 1), all cells at once; damped ones, and
+    where they fail plain ones.
+    A gradient nearly linear on the cells misses no zero. The check of the indices does not see
+    missed points whose indices cancel, nor points of index 0; more `cells` may show them.
 
     Parameters
     ----------
     phi : callable
         Maps (n, d) tensors of doubles to (n,) or (n, 1), sample by sample, twice differentiable
-        by torch. Where its gradient is below 1e-14 of its largest value it counts as zero.
+        by torch. Where its gradient is below 1e-14 of its largest value it counts as zero:
+        saturated networks look flat.
     box : (d, 2) array
         Lower and upper end of each coordinate, d = 1 or 2.
     cells : int
@@ -100,7 +103,8 @@ def find(phi, box, *, cells=120, strict=True):
     -------
     CriticalPoints
         Of a set of critical points that are not isolated (a line, a flat piece) it holds
-        samples, marked as degenerate and as not isolated.
+        samples, marked as degenerate and as not isolated. An isolated point around which the
+        gradient is zero to rounding over more than a cell, as that of x1^8 + x2^8, looks the same.
 
     Raises
     ------
@@ -115,32 +119,39 @@ def find(phi, box, *, cells=120, strict=True):
     points.
     """
     box, cells = checked_box(box), count("cells", cells, least=2)
-    d, sides = len(box), np.diff(box)[:, 0]
-    h = (sides / cells).min()
+    d, h = len(box), np.diff(box)[:, 0] / cells
     vertices = grid(box, cells)
     g = gradient(phi, vertices)
-    corners = _corners(g)
-    change = np.linalg.norm(np.ptp(corners, 0), axis=-1)
-    sizes = np.linalg.norm(corners, axis=-1)
-    suspect = np.nonzero(sizes.min(0) <= change)
+    unit = np.ldexp(1.0, np.frexp(abs(g).max())[1])  # a power of two: scaling is exact
+    scaled = _over(phi, unit)
+    corners = _corners(g / unit)
+    sizes, bend = np.linalg.norm(corners, axis=-1), _bend(corners, h)
+    suspect = np.nonzero(sizes.min(0) <= np.linalg.norm(np.ptp(corners, 0), axis=-1))
     quarters = np.array(list(product((0.25, 0.75), repeat=d)))
-    starts = vertices[suspect][:, None] + quarters * sides / cells
-    largest = np.linalg.norm(g, axis=-1).max()
-    floor = np.maximum(1e-12 * sizes.max(0)[suspect], 1e-14 * largest)
-    floor, scale = (np.repeat(v, 2**d) for v in (floor, change[suspect] / h))
-    x, converged = _polish(phi, starts.reshape(-1, d), floor, reach=3 * h)
+    starts = (vertices[suspect][:, None] + quarters * h).reshape(-1, d)
+    floor = np.maximum(1e-12 * sizes.max(0)[suspect], 1e-14 * sizes.max())
+    floor, tolerance = (
+        np.repeat(v, 2**d) for v in (floor, 1e-5 * bend[suspect] + 1e-8 * bend.max())
+    )
+    _, g, hessian = derivatives(scaled, starts)
+    x, converged = _polish(scaled, starts, g, hessian, floor, 3 * h)
+    lost = np.nonzero(~converged)[0]
+    x[lost], converged[lost] = _newton(
+        scaled, *(v[lost] for v in (starts, g, hessian, floor)), 3 * h
+    )
     inside = converged & ((box[:, 0] <= x) & (x <= box[:, 1])).all(1)
-    x, scale = x[inside], scale[inside]
-    value, slope, hessian = derivatives(phi, x)
+    x, tolerance = x[inside], tolerance[inside]
+    value, slope, hessian = derivatives(scaled, x)
     eigenvalues = np.linalg.eigvalsh(hessian)
-    tolerance = 1e-5 * scale + 1e-8 * change.max() / h
     degenerate = abs(eigenvalues).min(1, initial=np.inf) <= tolerance
-    first = _merge(x, np.linalg.norm(slope, axis=1), degenerate, h)
+    first = _merge(x / h, np.linalg.norm(slope, axis=1), degenerate)
     first = first[np.argsort(value[first], kind="stable")]
     x, eigenvalues, degenerate = x[first], eigenvalues[first], degenerate[first]
-    index, isolated = _indices(phi, x, eigenvalues, degenerate, h)
-    boundary = _boundary(phi, box, cells)
-    found = CriticalPoints(x, value[first], eigenvalues, index, degenerate, isolated, boundary)
+    index, isolated = _indices(scaled, x, eigenvalues, degenerate, h)
+    boundary = _boundary(scaled, box, cells)
+    found = CriticalPoints(
+        x, unit * value[first], unit * eigenvalues, index, degenerate, isolated, boundary
+    )
     if strict and boundary is not None and isolated.all() and not found.consistent:
         raise ArithmeticError(
             f"the indices found add up to {index.sum()}, the winding number along the boundary "
@@ -151,6 +162,8 @@ def find(phi, box, *, cells=120, strict=True):
 
 def classify(points):
     """'no critical points', 'Morse' or 'not Morse', on the box in which `points` were found.
+
+    To rounding: where a network saturates and its gradient underflows, it is flat for `find`.
 
     Parameters
     ----------
@@ -202,6 +215,11 @@ def gradient_bound(model, lipschitz):
     return float(readout * smallest) * np.exp(-lipschitz * model.horizon)
 
 
+def _over(phi, unit):
+    """Phi / unit."""
+    return lambda x: phi(x) / unit
+
+
 def _corners(g):
     """(2**d, cells, ..., d): the values at the corners of each cell."""
     d = g.shape[-1]
@@ -209,39 +227,69 @@ def _corners(g):
     return np.stack([g[corner] for corner in product(sides, repeat=d)])
 
 
-def _polish(phi, x, floor, reach):
+def _bend(corners, h):
+    """(cells, ...): the largest change of the gradient along an edge, over its length."""
+    d = corners.shape[-1]
+    cube = corners.reshape((2,) * d + corners.shape[1:])
+    slopes = [np.linalg.norm(np.diff(cube, axis=i), axis=-1) / h[i] for i in range(d)]
+    return np.max([slope.max(tuple(range(d))) for slope in slopes], 0)
+
+
+def _newton(phi, x, g, hessian, floor, reach, steps=10):
+    """Zeros of grad phi by plain Newton steps, which may climb: a curved valley needs that."""
+    start, x, converged = x, x.copy(), np.zeros(len(x), dtype=bool)
+    on = np.arange(len(x))
+    for _ in range(steps):
+        w, V = np.linalg.eigh(hessian)
+        go = ~converged[on] & (abs(w).min(1) > 1e-7 * abs(w).max(1))
+        on, g, w, V = on[go], g[go], w[go], V[go]
+        trial = x[on] - np.einsum("nij,nj->ni", V, np.einsum("nji,nj->ni", V, g) / w)
+        near = np.linalg.norm((trial - start[on]) / reach, axis=1) <= 1
+        on = on[near]
+        if not len(on):
+            break
+        x[on] = trial[near]
+        _, g, hessian = derivatives(phi, x[on])
+        converged[on] = np.linalg.norm(g, axis=1) <= floor[on]
+    return x, converged
+
+
+def _polish(phi, x, g, hessian, floor, reach):
     """Zeros of grad phi by damped Newton steps from all starts at once, and which converged."""
     start, x, damping = x, x.copy(), np.full(len(x), 1e-5)
-    _, g, hessian = derivatives(phi, x)
+    g, hessian = g.copy(), hessian.copy()
     size = np.linalg.norm(g, axis=1)
     limit = size.copy()
     for k in range(STEPS):
-        near = np.linalg.norm(x - start, axis=1) <= reach
+        near = np.linalg.norm((x - start) / reach, axis=1) <= 1
         on = np.nonzero((size > floor) & near & (size <= limit * 0.5 ** (k - 5)))[0]
         if not len(on):
             break
         w, V = np.linalg.eigh(hessian[on])
         mu = (damping[on, None] + 1e-20) * (w**2).max(1, keepdims=True) + 1e-300
         step = -np.einsum("nij,nj->ni", V, w / (w**2 + mu) * np.einsum("nji,nj->ni", V, g[on]))
-        length = np.linalg.norm(step, axis=1, keepdims=True)
-        trial = x[on] + step * np.minimum(1, reach / np.maximum(length, 1e-300))
+        length = np.linalg.norm(step / reach, axis=1, keepdims=True)
+        trial = x[on] + step / np.maximum(1, length)
         _, new, curvature = derivatives(phi, trial)
         better = np.linalg.norm(new, axis=1) < size[on]
         won = on[better]
         x[won], g[won], hessian[won] = trial[better], new[better], curvature[better]
         size[won] = np.linalg.norm(g[won], axis=1)
         damping[on] = np.where(better, 0.05 * damping[on], np.maximum(10 * damping[on], 1e-4))
-    near = np.linalg.norm(x - start, axis=1) <= reach
+    near = np.linalg.norm((x - start) / reach, axis=1) <= 1
     return x, (size <= floor) & near
 
 
-def _merge(x, size, degenerate, h):
-    """Of points that coincide, the one with the smallest gradient; degenerate ones are vaguer."""
+def _merge(x, size, degenerate):
+    """Of points that coincide, the one with the smallest gradient; x is in cells.
+
+    Degenerate points are vaguer.
+    """
     if not len(x):
         return np.zeros(0, dtype=int)
-    i, j = cKDTree(x).query_pairs(0.05 * h, output_type="ndarray").T
+    i, j = cKDTree(x).query_pairs(0.05, output_type="ndarray").T
     distance = np.linalg.norm(x[i] - x[j], axis=1)
-    same = distance <= np.where(degenerate[i] & degenerate[j], 0.05, 1e-5) * h
+    same = distance <= np.where(degenerate[i] & degenerate[j], 0.05, 1e-5)
     links = coo_array((np.ones(same.sum()), (i[same], j[same])), shape=(len(x),) * 2)
     _, group = connected_components(links, directed=False)
     order = np.lexsort((size, group))
@@ -254,10 +302,10 @@ def _indices(phi, x, eigenvalues, degenerate, h):
     isolated = np.ones(len(x), dtype=bool)
     vague = np.nonzero(degenerate)[0]
     if len(vague) > 1:  # samples of a set lie closer than the cells
-        isolated[vague] = cKDTree(x[vague]).query(x[vague], k=2)[0][:, 1] > h
+        isolated[vague] = cKDTree(x[vague] / h).query(x[vague] / h, k=2)[0][:, 1] > 1
     for n in vague[isolated[vague]]:
         others = np.delete(x, n, axis=0)
-        radius = min([h / 2, *np.linalg.norm(others - x[n], axis=1) / 2])
+        radius = min([h.min() / 2, *np.linalg.norm(others - x[n], axis=1) / 2])
         turns, zero = winding(phi, circle(x[n], radius))
         index[n], isolated[n] = (turns, True) if zero is None else (0, False)
     return index, isolated

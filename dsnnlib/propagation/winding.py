@@ -3,7 +3,7 @@
 The winding number of a planar field along a closed curve is the number of its turns. Around an
 isolated zero it is the zero's index, and along the boundary of a region it is the sum of
 the indices inside (Poincare and Hopf). For d = 1 the field changes sign instead of turning:
-the index is half the change of its sign.
+the number is 1/2 [sign at the upper end - sign at the lower end], -1 around a maximum.
 """
 
 import numpy as np

@@ -9,6 +9,7 @@ from conftest import assert_refused
 from scipy.optimize import brentq
 from torch import nn
 
+from dsnnlib.exercises import NotYet
 from dsnnlib.exercises.critical_points import (
     check_balance,
     check_floor,
@@ -74,6 +75,7 @@ def test_the_right_lines_are_accepted_for_any_draw(seeded, answer, capsys):
     [
         (lambda network: [], "sign"),
         (lambda network: lines(network)[:-1], "sign"),
+        (lambda network: [*lines(network), lines(network)[0]], "sign"),
         (lambda network: np.tanh(lines(network)), "not zero"),
         (lambda network: lines(network) - network[0].bias.item(), "not"),
         (lambda network: [*lines(network), 5.0], r"\[-3, 3\]"),
@@ -84,6 +86,26 @@ def test_wrong_lines_are_refused_for_any_draw(seeded, answer, hint):
     for seed in range(5):
         seeded(seed)
         assert_refused(check_lines, answer, hint=hint)
+
+
+def test_one_line_given_many_times_is_not_all_of_them(seeded):
+    refused = 0
+    for seed in range(5):
+        seeded(seed)
+        hints = []
+
+        def repeated(network, hints=hints):
+            hints.append(len(lines(network)))
+            return [lines(network)[0]] * hints[-1]
+
+        try:
+            check_lines(repeated)
+        except NotYet as hint:
+            assert "twice" in str(hint)
+            refused += 1
+        else:
+            assert hints == [1, 1, 1]  # nothing to repeat
+    assert refused
 
 
 # ---- a floor ----
@@ -215,7 +237,7 @@ Q = curvature_at_0(1) / curvature_at_0(2)
 
 @pytest.mark.parametrize("error", [0, 5e-8, -5e-8])
 def test_the_exceptional_weight_is_accepted_to_eight_digits(error, capsys):
-    check_fold(Q + error)
+    check_fold(Q + error, (0, 2, 1), [0, 1, 0])
     assert capsys.readouterr().out.startswith("Right: ")
 
 
@@ -231,4 +253,19 @@ def test_the_exceptional_weight_is_accepted_to_eight_digits(error, capsys):
     ],
 )
 def test_a_wrong_weight_is_refused(answer, hint):
-    assert_refused(check_fold, answer, hint=hint)
+    assert_refused(check_fold, answer, (0, 2, 1), (0, 1, 0), hint=hint)
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "hint"),
+    [
+        ((0, 0, 1), (0, 1, 2), "below"),  # a supercritical pitchfork
+        ((0, 2, 1), (0, 1, 2), "above"),
+        ((0, 1, 0), (0, 2, 1), "below"),
+        ((1, 2, 0), (0, 1, 0), "below"),
+        (3, 1, "three numbers"),
+        (None, None, "three numbers"),
+    ],
+)
+def test_wrong_counts_beside_the_weight_are_refused(below, above, hint):
+    assert_refused(check_fold, Q, below, above, hint=hint)

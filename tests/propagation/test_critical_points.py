@@ -178,6 +178,52 @@ def test_a_circle_of_points_around_a_maximum_leaves_the_maximum_isolated():
     np.testing.assert_allclose(radius, 1, atol=1e-9)  # the polish
 
 
+def test_around_a_very_flat_minimum_the_gradient_is_zero_to_rounding():
+    points = find(lambda x: (x**8).sum(1), SMALL)
+    assert len(points) and points.degenerate.all() and classify(points) == "not Morse"
+    assert abs(points.x).max() < 0.02  # 8 x^7 = 1e-12 at 0.014
+
+
+def test_a_saturated_network_is_flat_to_rounding():
+    network = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1)).double()
+    with torch.no_grad():
+        for parameter, value in zip(network.parameters(), (8 * torch.eye(2), 0, 1, 0), strict=True):
+            parameter[:] = torch.as_tensor(value)
+    points = find(network, BOX)
+    assert (abs(points.x) > 2).all()  # tanh'(16) = 5e-14 of the largest slope
+    assert len(find(network, [[-1.9, 1.9], [-1.9, 1.9]])) == 0
+
+
+# ---- far from the simplest case ----
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 1e-2, 1e-3, 1e-4])
+def test_two_points_at_the_ends_of_a_curved_valley_are_found(epsilon):
+    points = find(lambda x: ((x**2).sum(1) - 1) ** 2 + epsilon * x[:, 0], [[-2, 2], [-2, 2.1]])
+    assert points.counts == (1, 1, 1) and points.consistent
+    # on the first axis 4 s (s^2 - 1) + epsilon = 0: minimum, saddle, maximum by value
+    expected = np.sort(np.roots([4, 0, -4, epsilon]).real)[[0, 2, 1]]
+    np.testing.assert_allclose(points.x[:, 0], expected, atol=1e-12)  # rounding
+    # the polish stops at 1e-12 of a gradient up to 1; across, the valley bends by 2 epsilon
+    np.testing.assert_allclose(points.x[:, 1], 0, atol=1e-12 / epsilon)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-8, 1e8, 1e200])
+def test_the_unit_of_the_output_does_not_matter(unit):
+    points = find(lambda x: unit * ((x - 0.1) ** 2).sum(1), SMALL)
+    assert points.counts == (1, 0, 0) and points.consistent
+    np.testing.assert_allclose(points.x, 0.1, atol=1e-12)  # the polish
+    np.testing.assert_allclose(points.eigenvalues, 2 * unit, rtol=1e-14, atol=0)  # rounding
+
+
+@pytest.mark.parametrize("height", [6.2, 6.2e-2, 6.2e-4])
+def test_the_box_may_be_long_and_flat(height):
+    box = [[-3.1, 3.1], [-0.45 * height, 0.55 * height]]
+    points = find(lambda x: torch.sin(3 * x[:, 0]) + x[:, 1] ** 2, box)
+    assert points.counts == (3, 3, 0) and points.consistent
+    np.testing.assert_allclose(abs(np.sin(3 * points.x[:, 0])), 1, rtol=1e-15)  # at odd pi / 6
+
+
 # ---- second methods ----
 
 

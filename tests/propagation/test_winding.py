@@ -59,7 +59,7 @@ def test_a_zero_on_the_curve_is_reported_with_its_place(at):
     np.testing.assert_allclose(zero, at, atol=1e-9)  # 40 bisections of a piece
 
 
-def test_on_an_interval_half_the_change_of_sign_counts():
+def test_on_an_interval_half_the_sign_at_the_upper_end_less_that_at_the_lower_counts():
     ends = frame([[-1, 2]])
     assert winding(lambda x: x**2, ends) == (1, None)
     assert winding(lambda x: -(x**2), ends) == (-1, None)
