@@ -22,6 +22,7 @@ TORCH = {  # the modules that need derivatives
     "dsnnlib.propagation.networks",
     "dsnnlib.propagation.neural_delay",
     "dsnnlib.propagation.neural_ode",
+    "dsnnlib.propagation.newton",
     "dsnnlib.propagation.normal_form",
     "dsnnlib.propagation.winding",
     "dsnnlib.training.curvature",

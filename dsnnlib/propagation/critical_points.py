@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from dsnnlib._checks import count, finite, shown
 from dsnnlib.propagation.neural_ode import NeuralODE
+from dsnnlib.propagation.newton import damped, plain
 from dsnnlib.propagation.winding import (
     checked_box,
     circle,
@@ -25,8 +26,6 @@ from dsnnlib.propagation.winding import (
     grid,
     winding,
 )
-
-STEPS = 40  # of Newton's method, at most
 
 
 @dataclass(frozen=True)
@@ -134,11 +133,9 @@ def find(phi, box, *, cells=120, strict=True):
         np.repeat(v, 2**d) for v in (floor, 1e-5 * bend[suspect] + 1e-8 * bend.max())
     )
     _, g, hessian = derivatives(scaled, starts)
-    x, converged = _polish(scaled, starts, g, hessian, floor, 3 * h)
+    x, converged = damped(scaled, starts, g, hessian, floor, 3 * h)
     lost = np.nonzero(~converged)[0]
-    x[lost], converged[lost] = _newton(
-        scaled, *(v[lost] for v in (starts, g, hessian, floor)), 3 * h
-    )
+    x[lost], converged[lost] = plain(scaled, *(v[lost] for v in (starts, g, hessian, floor)), 3 * h)
     inside = converged & ((box[:, 0] <= x) & (x <= box[:, 1])).all(1)
     x, tolerance = x[inside], tolerance[inside]
     value, slope, hessian = derivatives(scaled, x)
@@ -233,51 +230,6 @@ def _bend(corners, h):
     cube = corners.reshape((2,) * d + corners.shape[1:])
     slopes = [np.linalg.norm(np.diff(cube, axis=i), axis=-1) / h[i] for i in range(d)]
     return np.max([slope.max(tuple(range(d))) for slope in slopes], 0)
-
-
-def _newton(phi, x, g, hessian, floor, reach, steps=10):
-    """Zeros of grad phi by plain Newton steps, which may climb: a curved valley needs that."""
-    start, x, converged = x, x.copy(), np.zeros(len(x), dtype=bool)
-    on = np.arange(len(x))
-    for _ in range(steps):
-        w, V = np.linalg.eigh(hessian)
-        go = ~converged[on] & (abs(w).min(1) > 1e-7 * abs(w).max(1))
-        on, g, w, V = on[go], g[go], w[go], V[go]
-        trial = x[on] - np.einsum("nij,nj->ni", V, np.einsum("nji,nj->ni", V, g) / w)
-        near = np.linalg.norm((trial - start[on]) / reach, axis=1) <= 1
-        on = on[near]
-        if not len(on):
-            break
-        x[on] = trial[near]
-        _, g, hessian = derivatives(phi, x[on])
-        converged[on] = np.linalg.norm(g, axis=1) <= floor[on]
-    return x, converged
-
-
-def _polish(phi, x, g, hessian, floor, reach):
-    """Zeros of grad phi by damped Newton steps from all starts at once, and which converged."""
-    start, x, damping = x, x.copy(), np.full(len(x), 1e-5)
-    g, hessian = g.copy(), hessian.copy()
-    size = np.linalg.norm(g, axis=1)
-    limit = size.copy()
-    for k in range(STEPS):
-        near = np.linalg.norm((x - start) / reach, axis=1) <= 1
-        on = np.nonzero((size > floor) & near & (size <= limit * 0.5 ** (k - 5)))[0]
-        if not len(on):
-            break
-        w, V = np.linalg.eigh(hessian[on])
-        mu = (damping[on, None] + 1e-20) * (w**2).max(1, keepdims=True) + 1e-300
-        step = -np.einsum("nij,nj->ni", V, w / (w**2 + mu) * np.einsum("nji,nj->ni", V, g[on]))
-        length = np.linalg.norm(step / reach, axis=1, keepdims=True)
-        trial = x[on] + step / np.maximum(1, length)
-        _, new, curvature = derivatives(phi, trial)
-        better = np.linalg.norm(new, axis=1) < size[on]
-        won = on[better]
-        x[won], g[won], hessian[won] = trial[better], new[better], curvature[better]
-        size[won] = np.linalg.norm(g[won], axis=1)
-        damping[on] = np.where(better, 0.05 * damping[on], np.maximum(10 * damping[on], 1e-4))
-    near = np.linalg.norm((x - start) / reach, axis=1) <= 1
-    return x, (size <= floor) & near
 
 
 def _merge(x, size, degenerate):

@@ -1,15 +1,14 @@
-r"""Feed-forward architectures: multilayer perceptrons, ResNets, DenseResNets; their widths.
+r"""Feed-forward architectures: multilayer perceptrons, ResNets, DenseResNets.
 
 .. math:: h_l = \tilde W_l\,\sigma(W_l h_{l-1}+b_l)+\tilde b_l, \qquad
           h_l = h_{l-1}+f_l(h_{l-1}), \qquad h_l = h_{l-1}+f_l(h_{l-1},\dots,h_0)
 """
 
-from itertools import pairwise
-
 import torch
 from torch import nn
 
 from dsnnlib._checks import count, finite, positive, shown
+from dsnnlib.propagation.widths import whole_numbers, width_profile
 
 
 class Increment(nn.Module):
@@ -80,7 +79,7 @@ class MLP(nn.Module):
 
     def __init__(self, widths, *, rng=None, scale=1.0, sigma=torch.tanh, lift=None, readout=None):
         super().__init__()
-        widths = _whole(widths)
+        widths = whole_numbers(widths)
         if len(widths) < 3 or len(widths) % 2 == 0:
             raise ValueError(
                 f"widths has {len(widths)} entries; it must have 3, 5, 7, ...: n_0, m_1, n_1, ..."
@@ -234,54 +233,12 @@ def affine(n, q, *, rng=None, scale=1.0):
     return stage
 
 
-def width_profile(widths):
-    """'non-augmented', 'augmented' or 'bottleneck': exactly one of them.
-
-    Non-augmented: the widths never increase. Augmented: they do not decrease up to some layer wider
-    than the input, and do not increase after it. Bottleneck: some layer is narrower than one
-    before it and one after it.
-
-    Parameters
-    ----------
-    widths : sequence of int
-        At least one, each a whole number >= 1.
-
-    References
-    ----------
-    arXiv:2405.09351. Page: propagation/feed-forward architectures.
-
-    Examples
-    --------
-    >>> width_profile((3, 2, 2, 1)), width_profile((2, 3, 3, 1)), width_profile((2, 1, 2, 1))
-    ('non-augmented', 'augmented', 'bottleneck')
-    """
-    widths = _whole(widths)
-    steps = [b - a for a, b in pairwise(widths) if a != b]
-    if all(step < 0 for step in steps):
-        return "non-augmented"
-    # once it has turned down it must not turn up again
-    turns_up = any(before < 0 < after for before, after in pairwise(steps))
-    return "bottleneck" if turns_up else "augmented"
-
-
 def _weights(shape, bias, rng, sd):
     if not (rng is None or isinstance(rng, torch.Generator)):
         raise ValueError(f"rng is {shown(rng)}; it must be a torch.Generator or None")
     draw = torch.zeros if rng is None else torch.randn
     options = {} if rng is None else {"generator": rng}
     return [nn.Parameter(sd * draw(s, dtype=torch.float64, **options)) for s in (shape, bias)]
-
-
-def _whole(widths):
-    try:
-        widths = tuple(widths)
-    except TypeError:
-        raise ValueError(
-            f"widths is {shown(widths)}; it must be a sequence of whole numbers"
-        ) from None
-    if not widths:
-        raise ValueError("widths is empty; it must hold at least one whole number")
-    return tuple(count("an entry of widths", width) for width in widths)
 
 
 def _refuse_other_width(name, h, n):

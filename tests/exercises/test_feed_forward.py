@@ -16,7 +16,7 @@ from dsnnlib.exercises.feed_forward import (
     check_profile,
     check_smaller,
 )
-from dsnnlib.propagation.networks import width_profile
+from dsnnlib.propagation.widths import width_profile
 
 
 def assert_right(capsys, check, *answer, draws=1):

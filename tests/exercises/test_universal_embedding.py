@@ -17,7 +17,8 @@ from dsnnlib.exercises.universal_embedding import (
     check_nearest,
     check_trained,
 )
-from dsnnlib.propagation.embedding import best_increasing, embed, fractional_iterate
+from dsnnlib.propagation.embedding import embed
+from dsnnlib.propagation.monotone import best_increasing, fractional_iterate
 from dsnnlib.propagation.neural_ode import NeuralODE, fit, neural_ode
 
 

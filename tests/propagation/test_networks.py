@@ -1,7 +1,6 @@
 """Feed-forward architectures: numpy formulas, exact counts, ranks, exact recursions."""
 
 import math
-from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -9,14 +8,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from dsnnlib.propagation.networks import (
-    MLP,
-    DenseResNet,
-    Increment,
-    ResNet,
-    affine,
-    width_profile,
-)
+from dsnnlib.propagation.networks import MLP, DenseResNet, Increment, ResNet, affine
 from dsnnlib.propagation.neural_ode import fit
 
 
@@ -88,41 +80,6 @@ def test_with_zero_weights_an_mlp_is_constant_and_a_resnet_the_identity():
     network, x = MLP((3, 4, 3, 5, 3)), normal(6, 3)
     assert torch.equal(network(x), torch.zeros(6, 3))
     assert torch.equal(ResNet(network.layers)(x), x)
-
-
-# ---- width profiles ----
-
-
-def by_definition(widths):
-    """The set of all names that apply, each by its definition, by brute force."""
-    n, names = len(widths), set()
-    if all(a >= b for a, b in pairwise(widths)):
-        names.add("non-augmented")
-    for top in range(n):
-        rises = all(a <= b for a, b in pairwise(widths[: top + 1]))
-        falls = all(a >= b for a, b in pairwise(widths[top:]))
-        if rises and falls and widths[top] > widths[0]:
-            names.add("augmented")
-    for middle in range(1, n - 1):
-        if max(widths[:middle]) > widths[middle] < max(widths[middle + 1 :]):
-            names.add("bottleneck")
-    return names
-
-
-def test_exactly_one_profile_applies_and_it_is_the_one_returned():
-    for n in range(1, 7):
-        for widths in product(range(1, 5), repeat=n):
-            assert by_definition(widths) == {width_profile(widths)}
-
-
-@pytest.mark.parametrize(("n", "w"), [(1, 4), (3, 4), (5, 3), (6, 4), (9, 2)])
-def test_profiles_are_as_many_as_the_binomials_say(n, w):
-    found = [width_profile(widths) for widths in product(range(1, w + 1), repeat=n)]
-    falling = math.comb(w + n - 1, n)
-    unimodal = sum(math.comb(n + 2 * k - 3, 2 * k - 2) for k in range(1, w + 1))
-    assert found.count("non-augmented") == falling
-    assert found.count("augmented") == unimodal - falling
-    assert found.count("bottleneck") == w**n - unimodal
 
 
 # ---- residual networks ----
@@ -370,10 +327,6 @@ X = torch.zeros(4, 2, dtype=torch.float64)
         (lambda: ResNet([identity])(torch.tensor(1.0)), "x"),
         (lambda: DenseResNet([]), "increments"),
         (lambda: DenseResNet([lambda states: states[0].sum()])(X), "increments"),
-        (lambda: width_profile(()), "widths"),
-        (lambda: width_profile((3, 2.5)), "widths"),
-        (lambda: width_profile((3, True)), "widths"),
-        (lambda: width_profile(3), "widths"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(call, argument):

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsnnlib.propagation.networks import MLP, Increment, affine, width_profile
+from dsnnlib.propagation.networks import MLP, Increment, affine
 from dsnnlib.propagation.normal_form import normal_form
+from dsnnlib.propagation.widths import width_profile
 
 
 def generator(seed=0):
