@@ -27,7 +27,7 @@ TORCH = {  # the modules that need derivatives
     "dsnnlib.propagation.winding",
     "dsnnlib.training.curvature",
 }
-GROUND = {"dsnnlib.integrate", "dsnnlib.witness", "dsnnlib.figures"}
+GROUND = {"dsnnlib.integrate", "dsnnlib.witness", "dsnnlib.figures", "dsnnlib.estimate"}
 
 
 def imported(module):
