@@ -3,8 +3,21 @@
 Tests and pages use the same objects, so a closed form is written once.
 """
 
+from dsnnlib.training.landscapes.diagonal_network import DiagonalNetwork
 from dsnnlib.training.landscapes.even_product import LOG_COSH, SQUARE_ROOT, EvenProduct
 from dsnnlib.training.landscapes.product import Product
 from dsnnlib.training.landscapes.self_stabilisation import SelfStabilisation
+from dsnnlib.training.landscapes.singular import SingularInterpolation, SingularWell
+from dsnnlib.training.landscapes.weight_product import WeightProduct
 
-__all__ = ["LOG_COSH", "SQUARE_ROOT", "EvenProduct", "Product", "SelfStabilisation"]
+__all__ = [
+    "LOG_COSH",
+    "SQUARE_ROOT",
+    "DiagonalNetwork",
+    "EvenProduct",
+    "Product",
+    "SelfStabilisation",
+    "SingularInterpolation",
+    "SingularWell",
+    "WeightProduct",
+]
