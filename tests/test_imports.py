@@ -26,6 +26,7 @@ TORCH = {  # the modules that need derivatives
     "dsnnlib.propagation.normal_form",
     "dsnnlib.propagation.winding",
     "dsnnlib.training.curvature",
+    "dsnnlib.training.losses",
 }
 GROUND = {"dsnnlib.integrate", "dsnnlib.witness", "dsnnlib.figures", "dsnnlib.estimate"}
 

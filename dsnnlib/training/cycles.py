@@ -35,7 +35,7 @@ def flip_coefficient(hessian, third, fourth):
     training/gradient descent as a map.
     """
     extremes(hessian)
-    third = array("third", third, ndim=1)
+    third = shaped("third", array("third", third), (len(hessian),))
     return float(3 * third @ np.linalg.solve(hessian, third) - finite("fourth", fourth))
 
 
@@ -93,7 +93,10 @@ def find_cycle(gradient, hessian, guess, eta, period=2, *, steps=50, tol=1e-9):
                 break
             if small and np.linalg.norm(miss) <= scale:
                 return _cycle(points[:-1], derivative)
-            step = np.linalg.lstsq(derivative - np.eye(theta.size), miss)[0]
+            try:
+                step = np.linalg.solve(derivative - np.eye(theta.size), miss)
+            except np.linalg.LinAlgError:
+                break
             theta, small = theta - step, np.linalg.norm(step) <= scale
     raise ArithmeticError(
         f"no cycle of period {period} found in {steps} Newton steps; "
@@ -158,7 +161,7 @@ def orbit_diagram(slope, rates, start, *, columns=1000, skip=1000, keep=1000):
     skip, orbits = count("skip", skip, least=0), np.empty((count("keep", keep), columns))
     with np.errstate(over="ignore", invalid="ignore"):
         for n in range(-skip, keep):
-            theta -= etas * slope(theta)
+            theta -= etas * shaped("slope", slope(theta), theta.shape)
             if n >= 0:
                 orbits[n] = theta
     orbits[~np.isfinite(orbits)] = np.nan
@@ -185,11 +188,13 @@ def orbit_exponent(slope, curvature, eta, starts, *, skip=1000, steps=1000):
     -------
     Estimate
         Mean and standard error over the starts, of the shape of `eta`, in 1/step. Right only
-        where almost all starts share one exponent.
+        where almost all starts share one exponent. Infinite if an orbit overflows.
     """
     theta, eta = array("starts", starts, ndim=1), array("eta", eta)
     if not (eta > 0).all():
         raise ValueError(f"eta is {eta.min()}; it must be positive")
+    if theta.size < 2:
+        raise ValueError("starts holds one number; an error needs at least two")
     theta = theta.reshape(-1, *[1] * eta.ndim) + np.zeros_like(eta)
     total = np.zeros_like(theta)
     skip, steps = count("skip", skip, least=0), count("steps", steps)
@@ -198,4 +203,4 @@ def orbit_exponent(slope, curvature, eta, starts, *, skip=1000, steps=1000):
             if n >= 0:
                 total += np.log(abs(1 - eta * curvature(theta)))
             theta -= eta * slope(theta)
-    return estimate.mean(total / steps)
+    return estimate.mean(np.where(np.isnan(total), np.inf, total) / steps)

@@ -145,9 +145,9 @@ def spectral_radius(matrix):
 
 
 def shaped(name, value, shape):
-    """Return what the callable `name` gave; refuse another shape than `shape`."""
+    """Return `value`, given or computed by the caller; refuse another shape than `shape`."""
     if np.shape(value) != shape:
-        raise ValueError(f"{name} returns the shape {np.shape(value)}; it must be {shape}")
+        raise ValueError(f"{name} has the shape {np.shape(value)}; it must be {shape}")
     return value
 
 

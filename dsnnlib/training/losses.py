@@ -31,7 +31,9 @@ class TorchLoss:
 
     def along(self, theta, v):
         """Third derivatives D^3 L[v, v, .], a (D,) array, and the fourth one D^4 L[v, v, v, v]."""
-        theta, v = _tensor(theta), _tensor(v)
+        theta, v = _tensor(theta), _tensor(v, "v")
+        if v.shape != theta.shape:
+            raise ValueError(f"v has {len(v)} entries; it must have {len(theta)}")
 
         def second(theta, s):
             return torch.func.grad(torch.func.grad(lambda t: self._value(theta + t * v)))(s)
@@ -48,5 +50,5 @@ class TorchLoss:
         return value.reshape(())
 
 
-def _tensor(theta):
-    return torch.from_numpy(np.array(array("theta", theta, ndim=1)))
+def _tensor(value, name="theta"):
+    return torch.from_numpy(np.array(array(name, value, ndim=1)))
