@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsnnlib import estimate
-from dsnnlib._checks import array, count, finite, positive, shown
-from dsnnlib.training.gradient_descent import extremes, shaped
+from dsnnlib._checks import array, count, definite, finite, positive, shaped, shown
 
 
 def flip_coefficient(hessian, third, fourth):
@@ -34,7 +33,7 @@ def flip_coefficient(hessian, third, fourth):
     Kuznetsov, Elements of Applied Bifurcation Theory, section 5.4, for a general map. Page:
     training/gradient descent as a map.
     """
-    extremes(hessian)
+    hessian = definite("hessian", hessian)
     third = shaped("third", array("third", third), (len(hessian),))
     return float(3 * third @ np.linalg.solve(hessian, third) - finite("fourth", fourth))
 
@@ -80,7 +79,8 @@ def find_cycle(gradient, hessian, guess, eta, period=2, *, steps=50, tol=1e-9):
     ValueError
         If an argument makes no sense, or gradient or hessian have another shape.
     ArithmeticError
-        If Newton's method does not converge, or finds a cycle of a smaller period.
+        If Newton's method does not converge, meets a point where the derivative has the eigenvalue
+        1, or finds a cycle of a smaller period.
     """
     theta, eta = array("guess", guess, ndim=1), positive("eta", eta)
     period, steps, tol = count("period", period), count("steps", steps), positive("tol", tol)
@@ -91,12 +91,12 @@ def find_cycle(gradient, hessian, guess, eta, period=2, *, steps=50, tol=1e-9):
             miss, scale = points[-1] - theta, tol * (1 + np.linalg.norm(theta))
             if not (np.isfinite(derivative).all() and np.isfinite(miss).all()):
                 break
+            newton = derivative - np.eye(theta.size)
+            if np.linalg.norm(newton, -2) < 1e-14:  # degenerate, up to rounding
+                break
             if small and np.linalg.norm(miss) <= scale:
                 return _cycle(points[:-1], derivative)
-            try:
-                step = np.linalg.solve(derivative - np.eye(theta.size), miss)
-            except np.linalg.LinAlgError:
-                break
+            step = np.linalg.solve(newton, miss)
             theta, small = theta - step, np.linalg.norm(step) <= scale
     raise ArithmeticError(
         f"no cycle of period {period} found in {steps} Newton steps; "

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dsnnlib._checks import array, count, finite, fraction, positive, shown
+from dsnnlib._checks import (
+    array,
+    count,
+    definite,
+    finite,
+    fraction,
+    positive,
+    shaped,
+    shown,
+    symmetric,
+)
 
 
 def descend(gradient, start, eta, steps):
@@ -57,7 +67,7 @@ def multipliers(hessian, eta):
 
     `hessian` is the symmetric (D, D) matrix there.
     """
-    return 1 - positive("eta", eta) * np.linalg.eigvalsh(_symmetric(hessian))
+    return 1 - positive("eta", eta) * np.linalg.eigvalsh(symmetric("hessian", hessian))
 
 
 def optimal_rate(hessian):
@@ -74,7 +84,7 @@ def optimal_rate(hessian):
     ValueError
         If the Hessian is not a positive definite matrix.
     """
-    least, most = extremes(hessian)
+    least, most = np.linalg.eigvalsh(definite("hessian", hessian))[[0, -1]]
     return 2 / (least + most), (most - least) / (most + least)
 
 
@@ -102,7 +112,7 @@ class HeavyBall:
         method : HeavyBall
             Its speed is :math:`\sqrt\beta=(\sqrt\kappa-1)/(\sqrt\kappa+1)`.
         """
-        least, most = np.sqrt(extremes(hessian))
+        least, most = np.sqrt(np.linalg.eigvalsh(definite("hessian", hessian))[[0, -1]])
         return 4 / (least + most) ** 2, cls(((most - least) / (most + least)) ** 2)
 
     @property
@@ -142,27 +152,3 @@ def spectral_radius(matrix):
     if matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"matrix has shape {matrix.shape}; it must be square")
     return float(abs(np.linalg.eigvals(matrix)).max())
-
-
-def shaped(name, value, shape):
-    """Return `value`, given or computed by the caller; refuse another shape than `shape`."""
-    if np.shape(value) != shape:
-        raise ValueError(f"{name} has the shape {np.shape(value)}; it must be {shape}")
-    return value
-
-
-def _symmetric(hessian):
-    hessian = array("hessian", hessian, ndim=2)
-    if hessian.shape[0] != hessian.shape[1] or not np.allclose(hessian, hessian.T):
-        raise ValueError(f"hessian has shape {hessian.shape}; it must be a symmetric matrix")
-    return hessian
-
-
-def extremes(hessian):
-    """Least and largest eigenvalue of a Hessian; refuse one that is not positive definite."""
-    values = np.linalg.eigvalsh(_symmetric(hessian))
-    if values[0] <= 0:
-        raise ValueError(
-            f"hessian has the eigenvalue {values[0]:.3g}; it must be positive definite"
-        )
-    return values[0], values[-1]
