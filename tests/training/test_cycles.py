@@ -178,7 +178,7 @@ def test_a_million_points_take_less_than_a_second():
     began = perf_counter()
     _, orbits = orbit_diagram(WELL.gradient, (0.9, 2.0), 0.3, columns=1000, keep=1000)
     assert orbits.shape == (1000, 1000)
-    assert perf_counter() - began < 1  # about a hundredth of it on the machine that wrote this
+    assert perf_counter() - began < 1  # a hundredth of it is typical
 
 
 # ---- exponents ----
