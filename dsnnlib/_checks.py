@@ -60,6 +60,30 @@ def array(name, value, *, ndim=None):
     return result
 
 
+def shaped(name, value, shape):
+    """Return `value`, given or computed by the caller, as it is; refuse another shape."""
+    if np.shape(value) != shape:
+        raise ValueError(f"{name} has the shape {np.shape(value)}; it must be {shape}")
+    return value
+
+
+def symmetric(name, value):
+    """Return `value` as a float array; refuse what is not a symmetric matrix, up to rounding."""
+    result = array(name, value, ndim=2)
+    if result.shape[0] != result.shape[1] or not np.allclose(result, result.T):
+        raise ValueError(f"{name} has the shape {result.shape}; it must be a symmetric matrix")
+    return result
+
+
+def definite(name, value):
+    """Return `value` as a float array; refuse what is not a positive definite matrix."""
+    result = symmetric(name, value)
+    least = np.linalg.eigvalsh(result)[0]
+    if least <= 0:
+        raise ValueError(f"{name} has the eigenvalue {least:.3g}; it must be positive definite")
+    return result
+
+
 def _number(name, value, accepts, description):
     good = isinstance(value, Real) and not isinstance(value, bool)
     if not (good and math.isfinite(value) and accepts(value)):

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsnnlib._checks import array, count, finite, fraction, positive
+from dsnnlib._checks import array, count, definite, finite, fraction, positive, shaped, symmetric
 
 MATRIX = np.ones((3, 3))  # its repr has three lines
 
@@ -136,3 +136,33 @@ def test_positive_lets_in_exactly_the_positive_finite_numbers(value):
     else:
         with pytest.raises(ValueError, match=r"^x is"):
             positive("x", value)
+
+
+def test_what_has_the_right_shape_comes_back_as_it_is():
+    value = np.ones((2, 3))
+    assert shaped("x", value, (2, 3)) is value
+    with pytest.raises(ValueError, match=r"^x has the shape \(2, 3\); it must be \(3,\)$"):
+        shaped("x", value, (3,))
+
+
+@pytest.mark.parametrize("check", [symmetric, definite])
+def test_a_good_matrix_comes_back_as_floats(check):
+    result = check("x", [[2, 1], [1, 2]])
+    assert result.dtype == float
+    np.testing.assert_array_equal(result, [[2, 1], [1, 2]])
+
+
+@pytest.mark.parametrize("check", [symmetric, definite])
+@pytest.mark.parametrize("value", [[[1, 2], [0, 1]], np.ones((2, 3)), [1.0, 2.0], [[math.nan]]])
+def test_what_is_not_a_symmetric_matrix_is_refused(check, value):
+    with pytest.raises(ValueError, match=r"^x h.*; it must") as refusal:
+        check("x", value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", [[[0.0]], [[1.0, 2.0], [2.0, 1.0]], -np.eye(2)])
+def test_what_is_not_positive_definite_is_refused(value):
+    with pytest.raises(
+        ValueError, match=r"^x has the eigenvalue .*; it must be positive definite$"
+    ):
+        definite("x", value)

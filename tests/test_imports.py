@@ -27,6 +27,7 @@ TORCH = {  # the modules that need derivatives
     "dsnnlib.propagation.winding",
     "dsnnlib.training.curvature",
     "dsnnlib.training.interpolation",
+    "dsnnlib.training.losses",
 }
 GROUND = {"dsnnlib.integrate", "dsnnlib.witness", "dsnnlib.figures", "dsnnlib.estimate"}
 

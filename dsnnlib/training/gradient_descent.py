@@ -1,10 +1,20 @@
-r"""Gradient descent as a map, and the thresholds at which its fixed points lose stability."""
+r"""Gradient descent as a map: orbits, speed, and the thresholds at which stability is lost."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from dsnnlib._checks import array, count, finite, fraction, shown
+from dsnnlib._checks import (
+    array,
+    count,
+    definite,
+    finite,
+    fraction,
+    positive,
+    shaped,
+    shown,
+    symmetric,
+)
 
 
 def descend(gradient, start, eta, steps):
@@ -13,8 +23,9 @@ def descend(gradient, start, eta, steps):
     Parameters
     ----------
     gradient : callable
-        ``gradient(*point)`` -> tuple like `point`.
-    start : tuple of floats or arrays
+        ``gradient(*point)`` -> tuple like `point`; if `start` is an array, ``gradient(theta)`` ->
+        array of the shape of theta.
+    start : tuple of floats or arrays, or array
         Many starts, or rates, at once by broadcasting.
     eta : float or array
         Learning rate, > 0.
@@ -24,15 +35,17 @@ def descend(gradient, start, eta, steps):
     Raises
     ------
     ValueError
-        If a start is empty or not finite, a rate is not positive, or steps < 0.
+        If a start is empty or not finite, a rate is not positive, or steps < 0; while the orbit
+        runs, if the gradient of an array has another shape than the array.
     """
-    if not isinstance(start, tuple) or not start:
-        raise ValueError(f"start is {shown(start)}; it must be a tuple of numbers or arrays")
-    point = tuple(array("start", s) for s in start)
+    vector = isinstance(start, np.ndarray)
+    if not vector and (not isinstance(start, tuple) or not start):
+        raise ValueError(f"start is {shown(start)}; it must be a tuple of numbers or an array")
+    point = array("start", start) if vector else tuple(array("start", s) for s in start)
     eta, steps = array("eta", eta), count("steps", steps, least=0)
     if not (eta > 0).all():
         raise ValueError(f"eta is {eta.min()}; it must be positive")
-    return _orbit(gradient, point, eta, steps)
+    return (_vector_orbit if vector else _orbit)(gradient, point, eta, steps)
 
 
 def _orbit(gradient, point, eta, steps):
@@ -40,6 +53,39 @@ def _orbit(gradient, point, eta, steps):
     for _ in range(steps):
         point = tuple(p - eta * g for p, g in zip(point, gradient(*point), strict=True))
         yield point
+
+
+def _vector_orbit(gradient, theta, eta, steps):
+    yield theta
+    for _ in range(steps):
+        theta = theta - eta * shaped("gradient", gradient(theta), theta.shape)
+        yield theta
+
+
+def multipliers(hessian, eta):
+    """Eigenvalues 1 - eta lambda_i of the map's derivative at a critical point, descending.
+
+    `hessian` is the symmetric (D, D) matrix there.
+    """
+    return 1 - positive("eta", eta) * np.linalg.eigvalsh(symmetric("hessian", hessian))
+
+
+def optimal_rate(hessian):
+    r"""The rate with the best local speed at a minimum, and that speed.
+
+    Returns
+    -------
+    eta, rho : float
+        :math:`2/(\lambda_{\min}+\lambda_{\max})` and :math:`(\kappa-1)/(\kappa+1)`: in the long run
+        each step multiplies the distance to the minimum by rho.
+
+    Raises
+    ------
+    ValueError
+        If the Hessian is not a positive definite matrix.
+    """
+    least, most = np.linalg.eigvalsh(definite("hessian", hessian))[[0, -1]]
+    return 2 / (least + most), (most - least) / (most + least)
 
 
 @dataclass(frozen=True)
@@ -54,6 +100,20 @@ class HeavyBall:
 
     def __post_init__(self):
         fraction("beta", self.beta)
+
+    @classmethod
+    def optimal(cls, hessian):
+        r"""The best local speed that heavy ball has at a minimum.
+
+        Returns
+        -------
+        eta : float
+            :math:`4/(\sqrt{\lambda_{\min}}+\sqrt{\lambda_{\max}})^2`.
+        method : HeavyBall
+            Its speed is :math:`\sqrt\beta=(\sqrt\kappa-1)/(\sqrt\kappa+1)`.
+        """
+        least, most = np.sqrt(np.linalg.eigvalsh(definite("hessian", hessian))[[0, -1]])
+        return 4 / (least + most) ** 2, cls(((most - least) / (most + least)) ** 2)
 
     @property
     def threshold(self):

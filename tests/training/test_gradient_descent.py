@@ -8,7 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsnnlib.training.gradient_descent import HeavyBall, Nesterov, descend, spectral_radius
+from dsnnlib.training.gradient_descent import (
+    HeavyBall,
+    Nesterov,
+    descend,
+    multipliers,
+    optimal_rate,
+    spectral_radius,
+)
 
 BETAS = st.floats(0, 0.99)
 METHODS = pytest.mark.parametrize("method", [HeavyBall, Nesterov])
@@ -71,6 +78,77 @@ def test_the_start_is_left_as_it_was():
     start = np.array([1.0, 2.0])
     list(descend(lambda t: (t,), (start,), 0.5, 3))
     np.testing.assert_array_equal(start, [1, 2])
+
+
+def test_an_array_is_one_point_for_its_gradient():
+    matrix = np.array([[2.0, 1.0], [1.0, 3.0]])
+    start = np.array([1.0, -1.0])
+    *_, end = descend(lambda theta: theta @ matrix, start, 0.2, 5)
+    power = np.linalg.matrix_power(np.eye(2) - 0.2 * matrix, 5)
+    np.testing.assert_allclose(end, power @ start, rtol=1e-13)  # rounding in 5 steps
+    many = np.stack([start, 2 * start, -start])  # the last axis is that of the parameters
+    *_, ends = descend(lambda theta: theta @ matrix, many, 0.2, 5)
+    np.testing.assert_allclose(ends, np.stack([end, 2 * end, -end]), rtol=1e-15)
+
+
+@pytest.mark.parametrize("gradient", [lambda t: t[:1], lambda t: 1.0, lambda t: t[:, None]])
+def test_a_gradient_of_another_shape_is_refused_when_it_is_first_used(gradient):
+    orbit = descend(gradient, np.ones(2), 0.1, 3)
+    next(orbit)
+    with pytest.raises(ValueError, match=r"^gradient has the shape") as refusal:
+        next(orbit)
+    assert "\n" not in str(refusal.value)
+
+
+# ---- speed ----
+
+
+def definite(seed, size=4):
+    factor = np.random.default_rng(seed).normal(size=(size + 2, size))
+    return factor.T @ factor
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_multipliers_are_the_eigenvalues_of_the_differentiated_map(seed):
+    hessian = definite(seed)
+    step = torch.func.jacrev(lambda theta: theta - 0.1 * torch.from_numpy(hessian) @ theta)
+    expected = np.linalg.eigvals(step(torch.zeros(4, dtype=torch.float64)))
+    np.testing.assert_allclose(
+        multipliers(hessian, 0.1), np.sort(expected.real)[::-1], atol=1e-13
+    )  # rounding
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_rate_contracts_more_than_the_optimal_one(seed):
+    hessian = definite(seed)
+    eta, rho = optimal_rate(hessian)
+    assert spectral_radius(np.eye(4) - eta * hessian) == pytest.approx(rho, rel=1e-12)  # rounding
+    others = np.random.default_rng(seed).uniform(0, 3 * eta, size=200)
+    assert min(spectral_radius(np.eye(4) - e * hessian) for e in others) > rho
+
+
+def test_the_optimal_rate_of_the_line_through_three_points_is_three_quarters():
+    eta, rho = optimal_rate([[1, 1], [1, 5 / 3]])
+    assert (eta, rho) == pytest.approx((3 / 4, math.sqrt(10) / 4), rel=1e-14)  # rounding
+
+
+@pytest.mark.parametrize("kappa", [1.5, 30.0, 1e4])
+def test_the_optimal_heavy_ball_takes_the_square_root_of_the_condition_number(kappa):
+    eta, method = HeavyBall.optimal(np.diag([2.0, 2 * kappa]))
+    speed = (math.sqrt(kappa) - 1) / (math.sqrt(kappa) + 1)
+    for lam in np.linspace(2, 2 * kappa, 20):
+        # at the two ends a double root: the square root of rounding
+        assert spectral_radius(method.companion(eta * lam)) == pytest.approx(speed, abs=1e-6)
+
+
+def test_no_heavy_ball_is_faster_than_the_optimal_one():
+    _, method = HeavyBall.optimal(np.diag([1.0, 20.0]))
+    draw = np.random.default_rng(0).uniform([0, 0], [0.2, 1], size=(2000, 2))
+    radii = [
+        max(spectral_radius(HeavyBall(beta).companion(eta * lam)) for lam in (1.0, 20.0))
+        for eta, beta in draw
+    ]
+    assert min(radii) >= math.sqrt(method.beta)
 
 
 # ---- thresholds ----
@@ -202,6 +280,15 @@ def never(*point):
         (lambda: descend(never, (1.0,), 0.1, -1), "steps"),
         (lambda: descend(never, (1.0,), 0.1, 3.0), "steps"),
         (lambda: descend(never, (1.0,), 0.1, None), "steps"),
+        (lambda: descend(never, np.array([1.0, math.inf]), 0.1, 3), "start"),
+        (lambda: descend(never, np.array([]), 0.1, 3), "start"),
+        (lambda: multipliers(np.eye(2), 0), "eta"),
+        (lambda: multipliers([[1.0, 2.0], [0.0, 1.0]], 0.1), "hessian"),
+        (lambda: multipliers(np.ones((2, 3)), 0.1), "hessian"),
+        (lambda: optimal_rate(np.diag([1.0, 0.0])), "hessian"),
+        (lambda: optimal_rate(np.diag([1.0, -1.0])), "hessian"),
+        (lambda: optimal_rate([[math.nan]]), "hessian"),
+        (lambda: HeavyBall.optimal(np.diag([1.0, -1.0])), "hessian"),
         (lambda: HeavyBall(1.0), "beta"),
         (lambda: HeavyBall(-0.1), "beta"),
         (lambda: HeavyBall(math.nan), "beta"),
