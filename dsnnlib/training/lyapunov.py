@@ -12,7 +12,6 @@ happens in the span, of dimension r <= N, however many parameters D there are.
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import brentq
 from tqdm import tqdm
 
 from dsnnlib import estimate
@@ -132,7 +131,7 @@ class LinearisedSGD:
         if size == 1:
             return rng.integers(samples, size=shape)
         if size == samples:
-            return np.broadcast_to(np.arange(samples), shape)
+            return np.tile(np.arange(samples), (steps, replicas, 1))
         keys = rng.random((steps, replicas, samples), dtype=np.float32)
         return keys.argpartition(size - 1, axis=-1)[..., :size]
 
@@ -240,9 +239,10 @@ class LinearisedSGD:
         return estimate.mean(np.sort(total / steps, axis=1)[:, ::-1])
 
     def threshold(self, lower, upper, *, rng, steps=2000, replicas=64, burn_in=200):
-        """The rate between `lower` and `upper` at which the exponent vanishes.
+        """The first rate between `lower` and `upper` at which the exponent turns positive.
 
-        A root search on one set of batches, on which the estimate is a continuous function.
+        On one set of batches the estimate is a continuous function of the rate. Its sign change
+        is enclosed on a grid of 17 rates, three times, and interpolated.
 
         Returns
         -------
@@ -252,24 +252,30 @@ class LinearisedSGD:
         Raises
         ------
         ValueError
-            If the exponent has the same sign at both ends.
+            If the exponent does not turn from negative to positive between the two.
         """
         seed = int(rng.integers(2**63))
-        common = {"steps": steps, "replicas": replicas, "burn_in": burn_in}
-
-        def exponent(eta):
-            return self.exponent(eta, **common, rng=np.random.default_rng(seed))
-
-        ends = exponent(np.array([lower, upper])).value
-        if not ends[0] * ends[1] < 0:
-            raise ValueError(
-                f"upper is {upper}; the exponent must change its sign between lower and upper, "
-                f"but it is {ends[0]:.3g} and {ends[1]:.3g}"
+        ends = lower, upper
+        for _ in range(3):
+            rates = np.linspace(*ends, 17)
+            found = self.exponent(
+                rates,
+                rng=np.random.default_rng(seed),
+                steps=steps,
+                replicas=replicas,
+                burn_in=burn_in,
             )
-        root = brentq(lambda eta: float(exponent(eta).value), lower, upper, rtol=1e-6)
-        nearby = exponent(root * np.array([0.995, 1.0, 1.005]))
-        slope = (nearby.value[2] - nearby.value[0]) / (0.01 * root)
-        return estimate.Estimate(root, float(nearby.standard_error[1] / abs(slope)))
+            value = found.value
+            turns = np.flatnonzero((value[:-1] <= 0) & (value[1:] > 0))
+            if not len(turns):
+                raise ValueError(
+                    f"upper is {upper}; the exponent must turn positive between lower and upper, "
+                    f"but it goes from {value[0]:.3g} to {value[-1]:.3g}"
+                )
+            n = turns[0]
+            ends = rates[n], rates[n + 1]
+        slope = (value[n + 1] - value[n]) / (ends[1] - ends[0])
+        return estimate.Estimate(ends[0] - value[n] / slope, found.standard_error[n] / abs(slope))
 
     def _directions(self, rates, replicas, rng):
         state = rng.standard_normal((replicas, self.rank))
