@@ -25,6 +25,7 @@ TORCH = {  # the modules that need derivatives
     "dsnnlib.propagation.newton",
     "dsnnlib.propagation.normal_form",
     "dsnnlib.propagation.winding",
+    "dsnnlib.training.copies",
     "dsnnlib.training.curvature",
     "dsnnlib.training.interpolation",
     "dsnnlib.training.losses",
