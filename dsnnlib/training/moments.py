@@ -4,8 +4,8 @@ The second moment has an exact operator on symmetric matrices,
 
 .. math:: T_\eta(M) = \mathbb E[D M D] = M - \eta (HM + MH) + \eta^2 R(M),
 
-with H the mean of a a^T. It keeps positive semidefinite matrices and is self-adjoint, so its spectral
-radius is its largest eigenvalue.
+with H the mean of a a^T. It maps positive semidefinite matrices to such and is self-adjoint, so
+its spectral radius is its largest eigenvalue.
 """
 
 from functools import cached_property
@@ -23,8 +23,8 @@ class SecondMoment:
         The sample gradients in the normal space.
     probabilities : (N,) array
     single : float
-        The weight of :math:`\sum_i p_i c_ic_i^\top M c_ic_i^\top` in R; the rest, 1 - single, falls to
-        H M H. It is (N-B)/(B(N-1)) for batches without replacement and 1/B for independent draws.
+        The weight of :math:`\sum_i p_i c_ic_i^\top M c_ic_i^\top` in R; the rest, 1 - single, falls
+        to H M H. It is (N-B)/(B(N-1)) for batches without replacement, 1/B for independent draws.
     """
 
     def __init__(self, coordinates, probabilities, single):
@@ -42,8 +42,8 @@ class SecondMoment:
     def threshold(self):
         r"""The rate at which Lambda(2) changes its sign.
 
-        T_eta has its eigenvalues below 1 if and only if eta R < H. + .H as quadratic forms, so the threshold
-        is the inverse of the largest eigenvalue of a symmetric operator.
+        T_eta has its eigenvalues below 1 if and only if eta R < H. + .H as quadratic forms, so
+        the threshold is the inverse of the largest eigenvalue of a symmetric operator.
 
         References
         ----------
