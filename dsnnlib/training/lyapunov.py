@@ -68,7 +68,7 @@ class LinearisedSGD(RandomMaps):
         growth = np.empty((len(draws) + 1, *state.shape[:2]))
         growth[0] = np.log(size)
         for n, batch in enumerate(draws):
-            growth[n + 1] = self._step(state, batch, rates.ravel())
+            growth[n + 1] = self.advance(state, batch, rates.ravel())
         return growth.cumsum(axis=0).reshape(len(growth), *rates.shape, -1)
 
     def exponent(self, eta, *, rng, steps=2000, replicas=64, burn_in=200, progress=False):
@@ -105,7 +105,7 @@ class LinearisedSGD(RandomMaps):
         state = self._directions(rates.size, count("replicas", replicas, least=2), rng)
         total = np.zeros(state.shape[:2])
         for batch, counted in self._batches(steps, replicas, burn_in, rng, progress):
-            growth = self._step(state, batch, rates.ravel())
+            growth = self.advance(state, batch, rates.ravel())
             if counted:
                 total += growth
             else:
@@ -198,6 +198,30 @@ class LinearisedSGD(RandomMaps):
         slope = (value[n + 1] - value[n]) / (ends[1] - ends[0])
         return estimate.Estimate(ends[0] - value[n] / slope, found.standard_error[n] / abs(slope))
 
+    def advance(self, state, batch, rates):
+        """One step for unit vectors, in place, with renormalisation; return the log norms.
+
+        Parameters
+        ----------
+        state : (E, replicas, r) array
+            Unit vectors, overwritten by unit vectors (zero where annihilated).
+        batch : (replicas, B) integer array
+            One slice of `draws`.
+        rates : (E,) array
+            Learning rates.
+
+        Returns
+        -------
+        (E, replicas) array
+        """
+        moved = self._apply(state, batch, rates)
+        size = np.sqrt(np.einsum("erj,erj->er", moved, moved))
+        size[size <= self._noise(rates)[:, None]] = 0
+        np.divide(moved, size[..., None], out=state, where=size[..., None] > 0)
+        state[size == 0] = 0
+        with np.errstate(divide="ignore"):
+            return np.log(size)
+
     def _directions(self, rates, replicas, rng):
         state = rng.standard_normal((replicas, self.rank))
         state /= np.linalg.norm(state, axis=1, keepdims=True)
@@ -225,13 +249,3 @@ class LinearisedSGD(RandomMaps):
                 bar.update(len(drawn))
         if bar is not None:
             bar.close()
-
-    def _step(self, state, batch, rates):
-        """Move unit vectors (E, replicas, r) in place and renormalise; return log norms."""
-        moved = self._apply(state, batch, rates)
-        size = np.sqrt(np.einsum("erj,erj->er", moved, moved))
-        size[size <= self._noise(rates)[:, None]] = 0
-        np.divide(moved, size[..., None], out=state, where=size[..., None] > 0)
-        state[size == 0] = 0
-        with np.errstate(divide="ignore"):
-            return np.log(size)

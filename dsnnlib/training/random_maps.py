@@ -34,7 +34,7 @@ class RandomMaps:
         Batch size B, 1 <= B <= N. Batches are drawn uniformly among the subsets of B
         different samples; B = N is gradient descent.
     probabilities : (N,) array, optional
-        Instead, draw the B samples of a batch independently with these probabilities.
+        Instead, draw the B samples of a batch independently with these (positive) probabilities.
 
     Attributes
     ----------
@@ -191,10 +191,8 @@ def _probabilities(probabilities, samples):
         raise ValueError(
             f"probabilities has {len(probabilities)} entries; it must have N = {samples}"
         )
-    if (probabilities < 0).any():
-        raise ValueError(
-            f"probabilities holds {probabilities.min()}; it must hold no negative number"
-        )
+    if (probabilities <= 0).any():
+        raise ValueError(f"probabilities holds {probabilities.min()}; all must be positive")
     if abs(probabilities.sum() - 1) > 1e-12:
         raise ValueError(f"probabilities sum to {probabilities.sum()}; they must sum to one")
     return probabilities
