@@ -90,7 +90,5 @@ def _steps(model, parameters, inputs, targets, eta, draws):
                 f"draws has steps of shape {tuple(batch.shape)}; it must be ({len(eta)}, B)"
             )
         slopes = gradient(parameters, inputs[batch], targets[batch])
-        parameters = {
-            k: p.addcmul(rates[k], slopes[k], value=-1) for k, p in parameters.items()
-        }
+        parameters = {k: p.addcmul(rates[k], slopes[k], value=-1) for k, p in parameters.items()}
         yield parameters

@@ -7,8 +7,15 @@ from dsnnlib.training.landscapes.bent_valley import BentValley
 from dsnnlib.training.landscapes.diagonal_network import DiagonalNetwork
 from dsnnlib.training.landscapes.double_well import DoubleWell
 from dsnnlib.training.landscapes.even_product import LOG_COSH, SQUARE_ROOT, EvenProduct
+from dsnnlib.training.landscapes.gradient_laws import (
+    GaussianGradient,
+    OrthogonalGradients,
+    TwoGradients,
+    UniformGradient,
+)
 from dsnnlib.training.landscapes.least_squares import LeastSquares
 from dsnnlib.training.landscapes.product import Product
+from dsnnlib.training.landscapes.relu_pair import ReluPair
 from dsnnlib.training.landscapes.self_stabilisation import SelfStabilisation
 from dsnnlib.training.landscapes.singular import SingularInterpolation, SingularWell
 from dsnnlib.training.landscapes.two_samples import TwoSamples, cantor_function
@@ -21,12 +28,17 @@ __all__ = [
     "DiagonalNetwork",
     "DoubleWell",
     "EvenProduct",
+    "GaussianGradient",
     "LeastSquares",
+    "OrthogonalGradients",
     "Product",
+    "ReluPair",
     "SelfStabilisation",
     "SingularInterpolation",
     "SingularWell",
+    "TwoGradients",
     "TwoSamples",
+    "UniformGradient",
     "WeightProduct",
     "cantor_function",
 ]
