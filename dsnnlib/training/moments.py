@@ -202,9 +202,9 @@ def population_exponent(
         chosen = np.array(chosen) + shape[1] * np.arange(shape[0])[:, None]
         state = state[:, chosen.ravel()]
     if concentration > 0.1:
-        effective = 1 / concentration
         warnings.warn(
-            f"the weights rest on {effective:.1f} of {population} members; take more or a smaller p",
+            f"the weights rest on {1 / concentration:.1f} of {population} members; "
+            "take more or a smaller p",
             stacklevel=2,
         )
     return estimate.mean(total / steps)

@@ -3,15 +3,16 @@
 import numpy as np
 from scipy.optimize import brentq
 
-from dsnnlib._checks import array, finite, positive, shown
+from dsnnlib._checks import array, count, finite, positive
 
 
 class ReluPair:
     r"""The network f(x) = ReLU(t2 ReLU(t1 x)) with the data (0.9, 0.9) and (2.5, 2.5).
 
-    For positive weights the loss of a sample is :math:`\frac12(f(x)-x)^2 = \frac12x^2(t_1t_2-1)^2`, and each point of
-    the hyperbola t1 t2 = 1 fits both data: there all sample gradients vanish. Where a weight is not
-    positive the network is dead: it returns 0 and does not move.
+    For positive weights the loss of a sample is
+    :math:`\frac12(f(x)-x)^2 = \frac12x^2(t_1t_2-1)^2`, and each point of the hyperbola t1 t2 = 1
+    fits both data: there all sample gradients vanish. Where a weight is not positive the network is
+    dead: it returns 0 and does not move.
 
     Parameters
     ----------
@@ -54,13 +55,25 @@ class ReluPair:
         Parameters
         ----------
         start : pair of arrays
-            Each entry is a run with draws of its own.
+            Each entry, after broadcasting with the rates, is a run with draws of its own.
         eta : float or array
             Learning rate, > 0.
         steps : int
+            How many, >= 0.
         rng : numpy.random.Generator
+
+        Raises
+        ------
+        ValueError
+            If a start is not finite, a rate is not positive, or steps < 0.
         """
-        t1, t2 = np.broadcast_arrays(*(np.asarray(t, dtype=float) for t in start))
+        if len(start) != 2:
+            raise ValueError(f"start has {len(start)} entries; it must be a pair")
+        t1, t2 = (_runs("start", t) for t in start)
+        t1, t2, eta = np.broadcast_arrays(t1, t2, _rates(eta))
+        return self._orbit(t1, t2, eta, count("steps", steps, least=0), rng)
+
+    def _orbit(self, t1, t2, eta, steps, rng):
         yield t1, t2
         for _ in range(steps):
             first = rng.random(t1.shape) < self.probability
@@ -69,19 +82,24 @@ class ReluPair:
             yield t1, t2
 
     def distant_sgd(self, residual, imbalance, eta, steps, rng):
-        r"""SGD in the coordinates r = t1 t2 - 1 and d = t1^2 - t2^2, which resolve r down to 1e-308.
+        r"""SGD in the coordinates r = t1 t2 - 1 and d = t1^2 - t2^2, which resolve a small r.
 
-        In the weights themselves rounding ends every run at r = 1e-16. With the curvature k of
-        the sample drawn and :math:`s = t_1^2 + t_2^2 = \sqrt{d^2 + 4(1+r)^2}` a step is
+        In the weights themselves rounding ends every run at r = 1e-16, here at 1e-308. With the
+        curvature k of the sample drawn and :math:`s = t_1^2 + t_2^2 = \sqrt{d^2 + 4(1+r)^2}` a step
+        is
 
         .. math:: r^+ = r\,(1 - \eta k s + \eta^2k^2r(1+r)), \qquad d^+ = d\,(1 - \eta^2k^2r^2) .
 
-        Arguments as for `sgd`, but that the start is given by two arrays, r > -1 and d. Yields (r, d); where the
-        network dies, both are not a number from then on.
+        Arguments as for `sgd`, but that the start is given by two arrays, r > -1 and d. Yields
+        (r, d); where the network dies, both are not a number from then on.
         """
-        r, d = np.broadcast_arrays(np.asarray(residual, float), np.asarray(imbalance, float))
-        if not (r > -1).all():
-            raise ValueError(f"residual is {shown(r.min())}; it must be above -1")
+        r, d = _runs("residual", residual), _runs("imbalance", imbalance)
+        if (r <= -1).any():
+            raise ValueError(f"residual is {r.min()}; it must be above -1")
+        r, d, eta = np.broadcast_arrays(r, d, _rates(eta))
+        return self._distant_orbit(r, d, eta, count("steps", steps, least=0), rng)
+
+    def _distant_orbit(self, r, d, eta, steps, rng):
         yield r, d
         for _ in range(steps):
             first = rng.random(r.shape) < self.probability
@@ -89,24 +107,24 @@ class ReluPair:
             s = np.sqrt(d**2 + 4 * (1 + r) ** 2)
             larger = np.sqrt((s + abs(d)) / 2)
             smaller = (1 + r) / larger
-            dead = (larger <= k * r * smaller) | (smaller <= k * r * larger)
+            dead = smaller <= k * r * larger  # the smaller weight is the first to die
             r, d = r * (1 - k * s + k**2 * r * (1 + r)), d * (1 - (k * r) ** 2)
             r, d = np.where(dead, np.nan, r), np.where(dead, np.nan, d)
             yield r, d
 
     def descent_exponent(self, eta, s):
-        """mu = log abs(1 - 3.53 eta s) (for equal weights) at a minimum with s = t1^2 + t2^2."""
+        """The exponent mu = log abs(1 - k eta s), k = mean_curvature, where s = t1^2 + t2^2."""
         with np.errstate(divide="ignore"):
             return np.log(abs(1 - self.mean_curvature * positive("eta", eta) * self._size(s)))
 
     def exponent(self, eta, s):
-        """lambda = p log abs(1 - 0.81 eta s) + (1 - p) log abs(1 - 6.25 eta s)."""
+        """The exponent lambda = p log abs(1 - 0.81 eta s) + (1 - p) log abs(1 - 6.25 eta s)."""
         factors = 1 - positive("eta", eta) * self._size(s)[..., None] * self.curvatures
         with np.errstate(divide="ignore"):
             return np.log(abs(factors)) @ self.probabilities
 
     def descent_band(self, eta):
-        """The minima stable for gradient descent: (2, 2 / (3.53 eta)), or None if there are none."""
+        """The minima stable for gradient descent: 2 <= s < 2 / (mean_curvature eta), or None."""
         end = 2 / (self.mean_curvature * positive("eta", eta))
         return (2.0, end) if end > 2 else None
 
@@ -116,8 +134,10 @@ class ReluPair:
         With k1 < k2 the curvatures, lambda is negative up to 1/(eta k2), concave between there and
         1/(eta k1), where it is minus infinity at both ends, and increases beyond. So at most
         three zeros bound at most two intervals. The top of the concave arc is at
-        (p k1 + (1-p) k2) / (eta k1 k2).
+        (p k1 + (1-p) k2) / (eta k1 k2). For small p the second interval shrinks to its pole
+        1/(eta k1) exponentially fast; it is left out where its width is below 1e-12 s.
         """
+        eta = positive("eta", eta)
         k1, k2 = self.curvatures
         low, high = 1 / (eta * k2), 1 / (eta * k1)
         top = self.mean_curvature / (eta * k1 * k2)
@@ -129,11 +149,13 @@ class ReluPair:
             ends += [self._zero(eta, low, top), self._zero(eta, high, top)]
         ends.append(self._zero(eta, high, far))
         pairs = zip(ends[::2], ends[1::2], strict=True)
-        return [(max(start, 2.0), end) for start, end in pairs if end > 2]
+        return [(max(start, 2.0), end) for start, end in pairs if end > max(start, 2.0)]
 
     def _zero(self, eta, pole, positive_end):
         """The zero of lambda between a pole, where it is minus infinity, and a positive end."""
-        start = pole + 1e-12 * (positive_end - pole)
+        start = pole * (1 + 1e-12 * np.sign(positive_end - pole))
+        if self.exponent(eta, start) >= 0:
+            return float(pole)
         return brentq(lambda s: self.exponent(eta, s), start, positive_end, xtol=1e-13)
 
     @staticmethod
@@ -146,5 +168,17 @@ class ReluPair:
     def _size(s):
         s = array("s", s)
         if (s < 0).any():
-            raise ValueError(f"s is {shown(s.min())}; it must not be negative")
+            raise ValueError(f"s is {s.min()}; it must not be negative")
         return s
+
+
+def _runs(name, value):
+    """An array of finite numbers; it may be empty, as when no run is left."""
+    return array(name, value) if np.size(value) else np.empty(np.shape(value))
+
+
+def _rates(eta):
+    rates = array("eta", eta)
+    if not (rates > 0).all():
+        raise ValueError(f"eta is {rates.min()}; it must be positive")
+    return rates

@@ -1,0 +1,151 @@
+"""Checks for the exercises of the page training/stochastic gradient descent."""
+
+import numpy as np
+from scipy.integrate import quad
+from scipy.stats import chi
+
+from dsnnlib.exercises import demand, number, right
+from dsnnlib.training.lyapunov import LinearisedSGD
+
+
+def check_two_values(first_threshold):
+    """Check `first_threshold(k1, k2)`: the least rate at which two curvatures give lambda = 0."""
+    rng = np.random.default_rng()
+    pairs = [(1.0, 1.0), (1.0, 2.0), (0.81, 6.25), tuple(rng.uniform(1, 3, 2)), (7.0, 0.5)]
+    for k1, k2 in pairs:
+
+        def exponent(eta, k1=k1, k2=k2):
+            with np.errstate(divide="ignore"):
+                return np.log(abs((1 - eta * k1) * (1 - eta * k2))) / 2
+
+        eta, case = number(first_threshold(k1, k2)), f"k = {k1:.3g} and {k2:.3g}"
+        demand(eta > 0, f"{case}: a rate must be positive, not {eta}")
+        demand(abs(exponent(eta)) < 1e-8, f"{case}: at your rate the mean logarithm is not zero")
+        below = exponent(np.linspace(0, eta, 20_001)[1:-1])
+        demand(below.max() < 0, f"{case}: it is positive already at a smaller rate")
+    right("the mean logarithm is zero there, and negative at all smaller rates")
+
+
+def check_batches(threshold):
+    """Check `threshold(batch, square)` for orthogonal gradients of the same squared length."""
+    rng = np.random.default_rng()
+    for samples, batch in ((4, 1), (6, 2), (6, 5), (5, 5)):
+        square = rng.uniform(0.5, 4)
+        eta = number(threshold(batch, square))
+        case = f"{samples} samples, batches of {batch}, squared length {square:.3g}"
+        demand(eta > 0, f"{case}: a rate must be positive, not {eta}")
+        maps = LinearisedSGD(np.sqrt(square) * np.eye(samples), batch=batch)
+        below, above = maps.exponent(eta * np.array([0.98, 1.02]), rng=rng, steps=800).value
+        demand(below < 0, f"{case}: just below your rate products of the maps grow")
+        demand(above > 0, f"{case}: just above your rate products of the maps shrink")
+    right("products of the maps shrink just below it and grow just above")
+
+
+def check_kaczmarz(exponent):
+    """Check `exponent(gradients, probabilities)`: lambda of Kaczmarz's method in the plane."""
+    rng = np.random.default_rng()
+    for samples in (2, 3, 5):
+        angles = np.sort(rng.uniform(0, np.pi, samples)) + np.arange(samples)
+        gradients = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        probabilities = rng.dirichlet(np.full(samples, 5.0))
+        maps = LinearisedSGD(gradients, probabilities=probabilities / probabilities.sum())
+        measured = maps.exponent(1.0, rng=rng, steps=4000, replicas=100)
+        value = number(exponent(gradients.copy(), probabilities.copy()))
+        demand(
+            abs(value - measured.value) < 6 * measured.standard_error,
+            f"{samples} gradients: products of 400,000 projections give {measured.value:.4f}, "
+            f"you give {value:.4f}",
+        )
+    right("products of 400,000 projections agree within their error")
+
+
+def check_mean_square(threshold):
+    """Check `threshold(batch)`: Gaussian line, batches of independent draws, mean square."""
+    for batch in (1, 2, 5, 40):
+        eta = number(threshold(batch))
+        demand(eta > 0, f"a rate must be positive, not {eta}")
+        # x is the root of the sum of the squares: its law is smooth, and tiny beyond the upper end
+        mean = quad(
+            lambda x, b=batch, e=eta: (1 - e * x**2 / b) ** 2 * chi.pdf(x, b),
+            0,
+            batch**0.5 + 12,
+            limit=200,
+        )[0]
+        demand(
+            abs(mean - 1) < 1e-6,
+            f"batches of {batch}: at your rate a step multiplies the mean square by {mean:.4g}",
+        )
+    right("at your rates a step keeps the mean square, says an integral over the batch's law")
+
+
+def check_design(gradients, eta, *, stable):
+    """Check a design that is stable for `stable`, "GD" or "SGD" (single samples), alone."""
+    demand(stable in ("GD", "SGD"), f'stable must be "GD" or "SGD", not {stable!r}')
+    gradients, eta = np.atleast_2d(np.asarray(gradients, dtype=float)), number(eta)
+    demand(gradients.ndim == 2 and np.isfinite(gradients).all(), "gradients must be (N, D) numbers")
+    demand(gradients.any() and eta > 0, "gradients must not all be zero, and eta must be positive")
+    maps = LinearisedSGD(gradients)
+    rng = np.random.default_rng()
+    mu, found = float(maps.descent_exponent(eta)), maps.exponent(eta, rng=rng, steps=4000)
+    growing, shrinking = (mu, found.value) if stable == "SGD" else (found.value, mu)
+    other = "SGD" if stable == "GD" else "GD"
+    demand(
+        shrinking < -0.01, f"for {stable} the exponent is {shrinking:.4f}; it must be below -0.01"
+    )
+    demand(growing > 0.01, f"for {other} the exponent is {growing:.4f}; it must be above 0.01")
+    right(f"mu = {mu:.4f} and lambda = {float(found.value):.4f}")
+
+
+def check_growth(growth):
+    """Check `growth(gradients, eta, draws, start)`: log norm of the linearised distance.
+
+    `draws` holds one index a step, `start` is a vector in R^D.
+    """
+    rng = np.random.default_rng()
+    for samples, size, eta in ((3, 8, 0.8), (9, 3, 0.6), (6, 40, 2.5)):
+        gradients = rng.normal(size=(samples, size)) / size**0.5
+        if samples == 6:
+            gradients[3:] = gradients[:3]
+        # with D > N dense products, too, leak into neutral directions: they are right for a while
+        steps = 3000 if samples > size else 150
+        draws, start = rng.integers(samples, size=steps), rng.normal(size=samples) @ gradients
+        answer = number(growth(gradients.copy(), eta, draws.copy(), start.copy()))
+        expected, x = 0.0, start
+        for i in draws:
+            x = (np.eye(size) - eta * np.outer(gradients[i], gradients[i])) @ x
+            expected += np.log(np.linalg.norm(x))
+            x = x / np.linalg.norm(x)
+        case = f"{samples} gradients in {size} dimensions, eta = {eta}"
+        demand(
+            abs(answer - expected) < 1e-5 * (1 + abs(expected)),
+            f"{case}: dense products grow by {expected:.6g}, you say {answer:.6g}",
+        )
+    large = rng.normal(size=(4, 200_000)) / 200_000**0.5
+    draws = rng.integers(4, size=2000)
+    answer = number(growth(large, 1.0, draws, large.sum(axis=0)))
+    maps = LinearisedSGD(large)
+    start = (large.sum(axis=0) @ maps.basis.T)[None]
+    expected = maps.log_growth(1.0, draws[:, None, None], start)[-1, 0]
+    demand(
+        abs(answer - expected) < 1e-5 * (1 + abs(expected)),
+        f"4 gradients in 200,000 dimensions: the growth is {expected:.6g}, you say {answer:.6g}",
+    )
+    right("dense products agree, and 200,000 dimensions are no obstacle")
+
+
+def check_tail(tail_index):
+    """Check `tail_index(curvatures, probabilities, eta)`: the p > 0 with Lambda(p) = 0."""
+    rng = np.random.default_rng()
+    for _ in range(4):
+        curvatures = np.array([0.3, 1.0, 1.0 + rng.uniform(3, 5)])
+        probabilities = np.array([0.4, 0.4, 0.2])
+        eta = rng.uniform(0.65, 0.8)
+        factors = abs(1 - eta * curvatures)
+        p = number(tail_index(curvatures.copy(), probabilities.copy(), eta))
+        demand(p > 1e-6, f"a tail index is positive, not {p}; p = 0 solves the equation always")
+        moment = probabilities @ factors**p
+        demand(
+            abs(moment - 1) < 1e-6,
+            f"at your p = {p:.4g} the mean of the factors' p-th powers is {moment:.4g}, not 1",
+        )
+    right("with your power, the mean of the factors' powers is one")
