@@ -8,6 +8,7 @@ import numpy as np
 
 def shown(value):
     """The value as an error message shows it: one line, and not too long."""
+    value = value.item() if isinstance(value, np.generic) else value
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:57] + "..."
 
