@@ -88,7 +88,7 @@ def check_design(gradients, eta, *, stable):
     try:
         maps = LinearisedSGD(gradients)
     except ValueError as refusal:
-        raise NotYet(f"{refusal} (N, D), a row for each sample") from None
+        raise NotYet(str(refusal)) from None
     eta = _answer(lambda: eta)
     demand(eta > 0, f"a rate must be positive, not {eta}")
     rng = np.random.default_rng()
