@@ -52,9 +52,9 @@ def check_kaczmarz(exponent):
         angles = rng.uniform(0, np.pi) + np.arange(samples) + rng.uniform(0, 0.5, samples)
         gradients = np.stack([np.cos(angles), np.sin(angles)], axis=1)
         probabilities = rng.dirichlet(np.full(samples, 5.0))
-        maps = LinearisedSGD(gradients, probabilities=probabilities / probabilities.sum())
-        measured = maps.exponent(1.0, rng=rng, steps=4000, replicas=100)
         value = _answer(exponent, gradients.copy(), probabilities.copy())
+        maps = LinearisedSGD(gradients, probabilities=probabilities / probabilities.sum())
+        measured = maps.exponent(1.0, rng=rng, steps=2000, replicas=200)
         demand(
             abs(value - measured.value) < 6 * measured.standard_error,
             f"{samples} gradients: products of 400,000 projections give {measured.value:.4f}, "
