@@ -51,9 +51,9 @@ def check_kaczmarz(exponent):
     for samples in (2, 3, 5):
         angles = rng.uniform(0, np.pi) + np.arange(samples) + rng.uniform(0, 0.5, samples)
         gradients = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        probabilities = rng.dirichlet(np.full(samples, 5.0))
+        probabilities = rng.permutation(np.arange(1, samples + 1)) / (samples * (samples + 1) / 2)
         value = _answer(exponent, gradients.copy(), probabilities.copy())
-        maps = LinearisedSGD(gradients, probabilities=probabilities / probabilities.sum())
+        maps = LinearisedSGD(gradients, probabilities=probabilities)
         measured = maps.exponent(1.0, rng=rng, steps=2000, replicas=200)
         demand(
             abs(value - measured.value) < 6 * measured.standard_error,

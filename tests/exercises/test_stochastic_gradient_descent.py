@@ -190,7 +190,7 @@ def growth_by_gram(gradients, eta, draws, start):
         (check_growth, lambda a, eta, n, x: growth(a, eta, n[1:], x), "you say"),
         (check_tail, lambda k, p, eta: 0.0, "p = 0"),
         (check_tail, lambda k, p, eta: 2e-6, "p = 0"),
-        (check_tail, lambda k, p, eta: fsolve(excess, 0.01, args=(k, p, eta))[0], "p = 0"),
+        (check_tail, lambda k, p, eta: brentq(excess, -0.1, 0.1, args=(k, p, eta)), "p = 0"),
         (check_tail, lambda k, p, eta: p @ np.log(abs(1 - eta * k)), "p = 0"),  # lambda
         (check_tail, lambda k, p, eta: 2.0, "not 1"),  # the mean square
         (check_tail, lambda k, p, eta: tail(k, p, eta) / 2, "not 1"),  # of the squared distance
