@@ -61,6 +61,14 @@ def array(name, value, *, ndim=None):
     return result
 
 
+def positives(name, value):
+    """Return `value` as a float array; refuse what is not finite and positive, entry by entry."""
+    result = array(name, value)
+    if not (result > 0).all():
+        raise ValueError(f"{name} is {shown(result.min())}; it must be positive")
+    return result
+
+
 def shaped(name, value, shape):
     """Return `value`, given or computed by the caller, as it is; refuse another shape."""
     if np.shape(value) != shape:

@@ -9,7 +9,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsnnlib._checks import array, count, definite, finite, fraction, positive, shaped, symmetric
+from dsnnlib._checks import (
+    array,
+    count,
+    definite,
+    finite,
+    fraction,
+    positive,
+    positives,
+    shaped,
+    symmetric,
+)
 
 MATRIX = np.ones((3, 3))  # its repr has three lines
 
@@ -166,3 +176,12 @@ def test_what_is_not_positive_definite_is_refused(value):
         ValueError, match=r"^x has the eigenvalue .*; it must be positive definite$"
     ):
         definite("x", value)
+
+
+def test_positives_lets_in_arrays_of_positive_numbers_alone():
+    assert positives("eta", [[1, 2.5]]).tolist() == [[1.0, 2.5]]
+    assert positives("eta", 3).shape == ()
+    for value in ([1, 0], -1.0, [1, np.nan], [], "a"):
+        with pytest.raises(ValueError, match="^eta ") as refusal:
+            positives("eta", value)
+        assert "\n" not in str(refusal.value) and "np.float64" not in str(refusal.value)

@@ -9,8 +9,8 @@ import numpy as np
 from tqdm import tqdm
 
 from dsnnlib import estimate
-from dsnnlib._checks import array, count
-from dsnnlib.training.random_maps import RandomMaps, learning_rates
+from dsnnlib._checks import array, count, positives
+from dsnnlib.training.random_maps import RandomMaps
 
 MOST = 2**22  # random numbers drawn at once
 
@@ -54,7 +54,7 @@ class LinearisedSGD(RandomMaps):
             Starts with the logarithms of the norms of `start`; minus infinity once
             a run is annihilated.
         """
-        rates = learning_rates(eta)
+        rates = positives("eta", eta)
         draws = self._batch_indices(draws)
         start = array("start", start, ndim=2)
         if start.shape != (draws.shape[1], self.rank):
@@ -101,7 +101,7 @@ class LinearisedSGD(RandomMaps):
         if self.deterministic:
             mu = self.descent_exponent(eta)
             return estimate.Estimate(mu, np.zeros_like(mu))
-        rates = learning_rates(eta)
+        rates = positives("eta", eta)
         state = self._directions(rates.size, count("replicas", replicas, least=2), rng)
         total = np.zeros(state.shape[:2])
         for batch, counted in self._batches(steps, replicas, burn_in, rng, progress):
@@ -136,7 +136,7 @@ class LinearisedSGD(RandomMaps):
         ValueError
             As `exponent`, and if k exceeds r.
         """
-        rates = learning_rates(eta)
+        rates = positives("eta", eta)
         k = self.rank if k is None else count("k", k)
         if k > self.rank:
             raise ValueError(f"k is {k}; it must be at most r = {self.rank}")

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from dsnnlib import estimate
-from dsnnlib._checks import array, count, positive, shown
+from dsnnlib._checks import array, count, positive, positives, shown
 
 LARGEST = 10**6  # entries of a tensor in `even_exponent`
 DENSE = 64  # below so many dimensions, eigenvalues are those of a matrix
@@ -52,7 +52,7 @@ class SecondMoment:
 
     def exponent(self, eta):
         """Lambda(2), the growth of log E norm(x_n)^2 per step, for each rate."""
-        eta = _rates(eta)
+        eta = positives("eta", eta)
         sums = self._values[:, None] + self._values
         tops = [
             self._top(lambda m, e=e: m - e * sums * m + e**2 * self._square(m)) for e in eta.flat
@@ -208,13 +208,6 @@ def population_exponent(
             stacklevel=2,
         )
     return estimate.mean(total / steps)
-
-
-def _rates(eta):
-    eta = array("eta", eta)
-    if not (eta > 0).all():
-        raise ValueError(f"eta is {eta.min()}; it must be positive")
-    return eta
 
 
 def _top(apply, start):

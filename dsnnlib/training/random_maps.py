@@ -15,7 +15,7 @@ from math import comb
 
 import numpy as np
 
-from dsnnlib._checks import array, count, positive, shown
+from dsnnlib._checks import array, count, positive, positives
 from dsnnlib.training.moments import SecondMoment
 
 MOST = 10_000  # batches that `matrices` lists
@@ -95,7 +95,7 @@ class RandomMaps:
 
     def descent_exponent(self, eta):
         r"""mu(theta*) = log max_i abs(1 - eta lambda_i) of gradient descent, for each rate."""
-        multipliers = 1 - np.multiply.outer(learning_rates(eta), self.eigenvalues)
+        multipliers = 1 - np.multiply.outer(positives("eta", eta), self.eigenvalues)
         with np.errstate(divide="ignore"):
             return np.log(abs(multipliers).max(axis=-1))
 
@@ -173,14 +173,6 @@ class RandomMaps:
         """Norms that rounding alone leaves of a unit vector in one step, for each rate."""
         largest = np.einsum("ij,ij->i", self.coordinates, self.coordinates).max()
         return 64 * np.finfo(float).eps * (1 + rates * largest)
-
-
-def learning_rates(eta):
-    """Return `eta` as a float array; refuse what is not positive."""
-    rates = array("eta", eta)
-    if not (rates > 0).all():
-        raise ValueError(f"eta is {shown(rates.min())}; it must be positive")
-    return rates
 
 
 def _probabilities(probabilities, samples):

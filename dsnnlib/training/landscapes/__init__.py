@@ -7,12 +7,8 @@ from dsnnlib.training.landscapes.bent_valley import BentValley
 from dsnnlib.training.landscapes.diagonal_network import DiagonalNetwork
 from dsnnlib.training.landscapes.double_well import DoubleWell
 from dsnnlib.training.landscapes.even_product import LOG_COSH, SQUARE_ROOT, EvenProduct
-from dsnnlib.training.landscapes.gradient_laws import (
-    GaussianGradient,
-    OrthogonalGradients,
-    TwoGradients,
-    UniformGradient,
-)
+from dsnnlib.training.landscapes.gradient_laws import GaussianGradient, UniformGradient
+from dsnnlib.training.landscapes.gradient_sets import OrthogonalGradients, TwoGradients
 from dsnnlib.training.landscapes.least_squares import LeastSquares
 from dsnnlib.training.landscapes.product import Product
 from dsnnlib.training.landscapes.relu_pair import ReluPair

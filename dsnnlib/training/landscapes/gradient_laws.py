@@ -1,4 +1,4 @@
-r"""Laws of sample gradients for which stochastic gradient descent can be solved.
+r"""Laws of sample gradients on a line, for which stochastic gradient descent can be solved.
 
 At an interpolation solution a step multiplies the distance by I - eta a a^T, where a is the
 gradient of the output for the sample drawn. Each class here is a law of a, with the exponents
@@ -17,7 +17,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import dawsn, xlog1py
 
-from dsnnlib._checks import array, finite, positive
+from dsnnlib._checks import array, positive, positives
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(48)
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2  # on [0, 1]
@@ -36,7 +36,7 @@ class _ScalarGradient:
     def descent_exponent(self, eta):
         """The exponent mu = log abs(1 - eta), for each rate."""
         with np.errstate(divide="ignore"):
-            return np.log(abs(1 - _rates(eta)))
+            return np.log(abs(1 - positives("eta", eta)))
 
     def moment_exponent(self, p, eta):
         r"""Lambda(p) = log E abs(1 - eta a^2)^p, for each p > -1; by adaptive quadrature.
@@ -112,7 +112,7 @@ class GaussianGradient(_ScalarGradient):
         Gauss-Legendre quadrature for x up to 4. Beyond, where F(t) is close to 1/(2t), so is
         :math:`\lambda = -\int_x^\infty(4F(t)-\frac2t)\,dt`, with t = x/u. Error 2e-14 or less.
         """
-        x = 1 / np.sqrt(2 * _rates(eta))
+        x = 1 / np.sqrt(2 * positives("eta", eta))
         near = np.minimum(x, 4.0)
         integral = near * (dawsn(near[..., None] * NODES) @ WEIGHTS)
         large_rate = -2 * np.log(2 * near) - np.euler_gamma + 4 * integral
@@ -146,7 +146,7 @@ class UniformGradient(_ScalarGradient):
 
         .. math:: \lambda = \frac{(1+b)\log(1+b) - (1-b)\log|1-b| - 2b}b .
         """
-        b = np.sqrt(3 * _rates(eta))
+        b = np.sqrt(3 * positives("eta", eta))
         # log1p, as b may be small: log abs(1 - b) is that of 1 - b or of b - 1
         return (xlog1py(1 + b, b) - xlog1py(1 - b, np.maximum(-b, b - 2)) - 2 * b) / b
 
@@ -157,131 +157,5 @@ class UniformGradient(_ScalarGradient):
         return -np.log(3) / 2
 
 
-class OrthogonalGradients:
-    """N orthogonal gradients, so that each sample moves a direction of its own.
-
-    Parameters
-    ----------
-    squares : (N,) array
-        Squared norms of the gradients, > 0.
-    probabilities : (N,) array, optional
-        With which the samples are drawn; uniform unless given.
-
-    Raises
-    ------
-    ValueError
-        If a square or probability is not positive, or probabilities do not sum to one.
-    """
-
-    def __init__(self, squares, probabilities=None):
-        self.squares = array("squares", squares, ndim=1)
-        size = len(self.squares)
-        if probabilities is None:
-            probabilities = np.full(size, 1 / size)
-        self.probabilities = array("probabilities", probabilities, ndim=1)
-        for name, value in (("squares", self.squares), ("probabilities", self.probabilities)):
-            if (value <= 0).any():
-                raise ValueError(f"{name} holds {value.min()}; it must be positive")
-        if len(self.probabilities) != size or abs(self.probabilities.sum() - 1) > 1e-12:
-            raise ValueError(f"probabilities must be {size} numbers that sum to one")
-
-    @property
-    def gradients(self):
-        """The (N, N) matrix with one gradient a row."""
-        return np.diag(np.sqrt(self.squares))
-
-    def spectrum(self, eta):
-        """The N Lyapunov exponents p_i log abs(1 - eta norm(a_i)^2), descending."""
-        return np.sort(self.probabilities * _log_factor(_rate(eta), self.squares))[::-1]
-
-    def exponent(self, eta):
-        """lambda, the largest of them, for each rate."""
-        factors = _log_factor(_rates(eta)[..., None], self.squares)
-        return (self.probabilities * factors).max(axis=-1)
-
-    def descent_exponent(self, eta):
-        """The exponent mu of gradient descent on the expected loss, for each rate."""
-        eigenvalues = self.probabilities * self.squares
-        return _log_factor(_rates(eta)[..., None], eigenvalues).max(axis=-1)
-
-    def moment_exponent(self, p, eta):
-        """Lambda(p) = max_i log(1 - p_i + p_i abs(1 - eta norm(a_i)^2)^p), for p > 0."""
-        p, rate = positive("p", p), _rate(eta)
-        jumps = abs(1 - rate * self.squares) ** p
-        with np.errstate(divide="ignore"):
-            return np.log(1 + self.probabilities * (jumps - 1)).max()
-
-    @property
-    def descent_threshold(self):
-        """2 / max_i(p_i norm(a_i)^2)."""
-        return 2 / (self.probabilities * self.squares).max()
-
-    @property
-    def almost_sure_threshold(self):
-        """2 / max_i norm(a_i)^2: one sample that is unstable alone is enough."""
-        return 2 / self.squares.max()
-
-    @property
-    def mean_square_threshold(self):
-        """The same: here all moments grow from there on."""
-        return 2 / self.squares.max()
-
-
-class TwoGradients:
-    """Two unit gradients at a cosine c, abs(c) < 1, drawn with equal chance."""
-
-    def __init__(self, cosine):
-        self.cosine = finite("cosine", cosine)
-        if abs(self.cosine) >= 1:
-            raise ValueError(f"cosine is {cosine}; it must lie between -1 and 1")
-
-    mean_square_threshold = 2.0
-    """The length of no vector grows before."""
-
-    almost_sure_threshold = 2.0
-    """The length of no vector shrinks after."""
-
-    @property
-    def gradients(self):
-        """The (2, 2) matrix with one gradient a row."""
-        return np.array([[1, 0], [self.cosine, (1 - self.cosine**2) ** 0.5]])
-
-    def descent_exponent(self, eta):
-        """The exponent mu of gradient descent: the Hessian has the eigenvalues (1 +- c)/2."""
-        eigenvalues = np.array([1 - self.cosine, 1 + self.cosine]) / 2
-        return _log_factor(_rates(eta)[..., None], eigenvalues).max(axis=-1)
-
-    @property
-    def descent_threshold(self):
-        """4 / (1 + abs(c))."""
-        return 4 / (1 + abs(self.cosine))
-
-    @property
-    def kaczmarz_exponent(self):
-        """The exponent lambda at eta = 1, where steps are projections: log(abs(c)) / 2."""
-        with np.errstate(divide="ignore"):
-            return float(np.log(abs(self.cosine))) / 2
-
-    def spectrum_sum(self, eta):
-        """lambda_1 + lambda_2 = log abs(1 - eta), for each rate."""
-        return _log_factor(_rates(eta), 1.0)
-
-
-def _log_factor(eta, squares):
-    with np.errstate(divide="ignore"):
-        return np.log(abs(1 - eta * squares))
-
-
 def _integral(function, low, high, **weight):
     return quad(function, low, high, epsabs=1e-13, epsrel=1e-12, limit=200, **weight)[0]
-
-
-def _rate(eta):
-    return positive("eta", eta)
-
-
-def _rates(eta):
-    rates = array("eta", eta)
-    if not (rates > 0).all():
-        raise ValueError(f"eta is {rates.min()}; it must be positive")
-    return rates
