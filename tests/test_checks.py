@@ -182,6 +182,6 @@ def test_positives_lets_in_arrays_of_positive_numbers_alone():
     assert positives("eta", [[1, 2.5]]).tolist() == [[1.0, 2.5]]
     assert positives("eta", 3).shape == ()
     for value in ([1, 0], -1.0, [1, np.nan], [], "a"):
-        with pytest.raises(ValueError, match="^eta ") as refusal:
+        with pytest.raises(ValueError, match=r"^eta ") as refusal:
             positives("eta", value)
         assert "\n" not in str(refusal.value) and "np.float64" not in str(refusal.value)

@@ -38,7 +38,7 @@ def check_batches(threshold):
         case = f"{samples} samples, batches of {batch}, squared length {square:.3g}"
         demand(eta > 0, f"{case}: a rate must be positive, not {eta}")
         maps = LinearisedSGD(np.sqrt(square) * np.eye(samples), batch=batch)
-        # every direction shrinks in no step, or grows in none: the signs are not a matter of chance
+        # no step shrinks one direction and stretches another: the signs are not left to chance
         below, above = maps.exponent(eta * np.array([0.999, 1.001]), rng=rng, steps=800).value
         demand(below < 0, f"{case}: just below your rate products of the maps grow")
         demand(above > 0, f"{case}: just above your rate products of the maps shrink")
