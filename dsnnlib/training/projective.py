@@ -4,8 +4,8 @@ A direction e(phi) = (cos phi, sin phi) is moved by a matrix D to D.phi. The ope
 
 .. math:: (T_p f)(\varphi) = \mathbb E\bigl[|D e(\varphi)|^p\, f(D\cdot\varphi)\bigr]
 
-on functions of period pi has the spectral radius exp(Lambda(p)), and the stationary law of the
-directions gives lambda = E log norm(D e(phi)) (Furstenberg).
+on functions of period pi has the spectral radius exp(Lambda(p)) for p >= 0, and the stationary law
+of the directions gives lambda = E log norm(D e(phi)) (Furstenberg).
 """
 
 import numpy as np
@@ -62,7 +62,11 @@ class ProjectiveLine:
         return float(mean @ law / law.sum())
 
     def moment_exponent(self, p):
-        """Lambda(p), for any real p."""
+        """Lambda(p) for p >= 0, and for small negative p where the matrices mix directions.
+
+        For other negative p the operator sees vectors that are almost annihilated, which the norm
+        in Lambda(p) does not: its spectral radius may then be larger.
+        """
         operator = self._operator(finite("p", p))
         top = eigs(operator, k=1, v0=np.ones(self.points), return_eigenvectors=False)[0]
         return float(np.log(top.real))

@@ -55,7 +55,7 @@ class RandomMaps:
     -----
     The span comes from a singular value decomposition, where values below rounding are cut
     off. (A recursion in coordinates of the Gram matrix itself is wrong where that is
-    singular: rounding leaks into its kernel, on which every step acts as the identity.)
+    singular: rounding leaks into its kernel, and no step changes the component there.)
 
     References
     ----------
