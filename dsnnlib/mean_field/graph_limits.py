@@ -72,6 +72,8 @@ def w_random(kernel, N, rng, *, density=1.0, bound=1.0, directed=False):
         raise ValueError(f"density * bound is {most:.4g}; a probability is at most 1")
     pairs = N * (N - 1) if directed else N * (N - 1) // 2
     drawn = rng.choice(pairs, rng.binomial(pairs, most), replace=False, shuffle=False)
+    if drawn.size == 0:
+        return sparse.csr_array((N, N))
     if directed:
         row, column = np.divmod(drawn, N - 1)
         column += column >= row
@@ -99,11 +101,14 @@ def largest_eigenvalue(matrix):
         If the matrix is not square or not symmetric.
     """
     matrix = square("matrix", matrix)
-    if abs(matrix - matrix.T).max() > 1e-12 * abs(matrix).max():
+    N, most = matrix.shape[0], abs(matrix).max()
+    if abs(matrix - matrix.T).max() > 1e-12 * most:
         raise ValueError("matrix is not symmetric; its largest eigenvalue may not be real")
-    start = np.ones(matrix.shape[0])
+    if N == 1 or most == 0:
+        return float(matrix.sum())
+    start = np.random.default_rng(0).standard_normal(N)  # ones may lie in the kernel
     value = sparse.linalg.eigsh(matrix, 1, which="LA", v0=start, return_eigenvectors=False)
-    return float(value[0]) / matrix.shape[0]
+    return float(value[0]) / N
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ class DigraphMeasure:
             With at most k entries a row.
         """
         points, masses = self.at(vertices(N))
-        column = np.minimum((points * N + 1e-9).astype(np.int64), N - 1)
+        column = (points * N + 1e-9).astype(np.int64) % N  # on the edge of a cell: the next one
         row = np.broadcast_to(np.arange(N)[:, None], points.shape)
         entries = (N * masses.ravel(), (row.ravel(), column.ravel()))
         return sparse.csr_array(sparse.coo_array(entries, shape=(N, N)))
@@ -193,7 +198,7 @@ def from_kernel(kernel, nodes):
     ValueError
         When the measure is used: if the kernel returns another shape, or anything negative.
     """
-    y = vertices(nodes)
+    y = vertices(count("nodes", nodes))
 
     def fibre(x):
         masses = _nonnegative(kernel(x[:, None], y[None, :]), (x.size, y.size)) / y.size
@@ -214,6 +219,8 @@ def from_network(adjacency):
     N = adjacency.shape[0]
     if N > DENSE:
         raise ValueError(f"adjacency has {N} nodes; fibres are compared up to {DENSE}")
+    if adjacency.nnz and adjacency.data.min() < 0:
+        raise ValueError(f"adjacency holds {adjacency.data.min():.4g}; it must not be negative")
     y = vertices(N)
 
     def fibre(x):

@@ -21,7 +21,7 @@ def circle(phi):
     One tangent and one division instead of two slower functions. Right to a few units
     in the last place.
     """
-    phi = np.ascontiguousarray(phi, dtype=float)
+    phi = np.asarray(phi, dtype=float, order="C")
     cosine, sine = np.empty_like(phi), np.empty_like(phi)
     flat, c, s = phi.ravel(), cosine.ravel(), sine.ravel()
     for i in range(0, flat.size, CHUNK):
@@ -143,12 +143,11 @@ class Oscillators:
 
     def __call__(self, t, phi):
         """The velocities, of the shape of `phi`."""
-        if callable(self.h):
-            velocity = np.array(self.h(t, phi), dtype=float)
-        elif self.h.ndim and self.h.shape[-1] not in (1, phi.shape[-1]):
-            raise ValueError(f"h has the shape {self.h.shape}; the phases have {phi.shape}")
-        else:
-            velocity = np.broadcast_to(self.h, phi.shape).copy()
+        h = np.asarray(self.h(t, phi) if callable(self.h) else self.h, dtype=float)
+        try:
+            velocity = np.broadcast_to(h, phi.shape).copy()
+        except ValueError:
+            raise ValueError(f"h has the shape {h.shape}; the phases have {phi.shape}") from None
         for harmonic, (s, c) in enumerate(zip(self.sine, self.cosine, strict=True), 1):
             if not (s or c):
                 continue

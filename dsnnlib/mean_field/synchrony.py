@@ -49,16 +49,18 @@ def locked_order(K, density, breaks=()):
     breaks : sequence of floats
         Positive frequencies at which g jumps or bends.
     """
-    K = positive("K", K)
+    K, peak = positive("K", K), density(0.0)
+    if peak > 0:  # for large K the peak is narrow in theta: decades from its width on
+        breaks = [*breaks, *0.5 / peak * 10.0 ** np.arange(np.log10(2 * peak * K))]
 
     def gain(r):
         at = [np.arcsin(b / (K * r)) for b in breaks if b < K * r]
         return 2 * K * _integral(lambda t: np.cos(t) ** 2 * density(K * r * np.sin(t)), at) - 1
 
-    grid = np.linspace(1, 0, 201)[:-1]
+    grid = np.append(np.linspace(1.005, 0.005, 201), 1e-4)  # gain(r) <= 1/r - 1
     for high, low in pairwise(grid):
         if gain(high) <= 0 < gain(low):
-            return float(brentq(gain, low, high, xtol=1e-14))
+            return min(1.0, float(brentq(gain, low, high, xtol=1e-14)))
     return 0.0
 
 

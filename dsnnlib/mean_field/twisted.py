@@ -51,10 +51,10 @@ def ring_threshold(q, *, modes=50):
 
     The first zero of the largest eigenvalue among the modes 1, ..., `modes`.
     """
-    k = np.arange(1, count("modes", modes) + 1)
+    q, k = count("q", q), np.arange(1, count("modes", modes) + 1)
 
     def worst(radius):
-        return ring_spectrum(count("q", q), radius, k).max()
+        return ring_spectrum(q, radius, k).max()
 
     grid = np.linspace(0.02, 0.5, 500) / q
     first = next((i for i, radius in enumerate(grid) if worst(radius) > 0), None)
