@@ -35,10 +35,13 @@ def executed(site):
 @pytest.fixture
 def seeded(monkeypatch):
     """A function that fixes the generator from which the checks draw."""
+    fresh = np.random.default_rng
 
     def seed(number):
-        generator = np.random.Generator(np.random.PCG64(number))
-        monkeypatch.setattr(np.random, "default_rng", lambda: generator)
+        generator = fresh(number)
+        monkeypatch.setattr(
+            np.random, "default_rng", lambda *seed: fresh(*seed) if seed else generator
+        )
 
     return seed
 
