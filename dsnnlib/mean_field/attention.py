@@ -10,7 +10,7 @@ is not normalised).
 import numpy as np
 from scipy import sparse
 
-from dsnnlib._checks import array, count, finite, positive
+from dsnnlib._checks import array, count, finite, positive, shaped
 from dsnnlib.integrate import step
 
 
@@ -49,6 +49,12 @@ class Attention:
 
     def weights(self, x):
         """The attention matrix (..., n, n) of the tokens x (..., n, d)."""
+        n, d = x.shape[-2:]
+        for name in ("query", "key", "value"):
+            if getattr(self, name) is not None:
+                shaped(name, getattr(self, name), (d, d))
+        if self.mask is not None:
+            shaped("mask", self.mask, (n, n))
         asked = x if self.query is None else x @ self.query.T
         offered = x if self.key is None else x @ self.key.T
         scores = self.beta * asked @ np.swapaxes(offered, -1, -2)

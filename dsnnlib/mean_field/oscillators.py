@@ -185,7 +185,11 @@ class PairNetwork:
 
 def square(name, matrix):
     """Return a square matrix, sparse or of moderate size; refuse others in one line."""
-    if not sparse.issparse(matrix):
+    if sparse.issparse(matrix):
+        matrix = sparse.csr_array(matrix)
+        if not np.isfinite(matrix.data).all():
+            raise ValueError(f"{name} holds NaN or infinity; it must be finite")
+    else:
         matrix = array(name, matrix, ndim=2)
         if len(matrix) > DENSE:
             raise ValueError(

@@ -80,7 +80,7 @@ def poisson_quantiles(z, n):
     Raises
     ------
     ValueError
-        If some |z| >= 1.
+        If some mean is not in the open unit disc.
     """
     z = np.asarray(z, dtype=complex)[..., None]
     r = np.abs(z)

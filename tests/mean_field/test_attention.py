@@ -318,6 +318,8 @@ WIDE = np.array([[3.0, 4.0]])
         (lambda: Attention(1.0, key=[[math.nan]]), "key holds NaN"),
         (lambda: Attention(1.0, value="V"), "value is 'V'"),
         (lambda: Attention(1.0, mask=np.eye(3) > 1), "mask has an empty row"),
+        (lambda: Attention(1.0, mask=np.ones((3, 3)))(0, np.eye(2)), "mask has the shape"),
+        (lambda: Attention(1.0, key=np.eye(3))(0, np.eye(2)), "key has the shape"),
         (lambda: next(Attention(1.0).flow(WIDE, [0, 1])), "x has tokens of length 5; all must"),
         (lambda: next(Attention(1.0).flow([1.0, 0.0], [0, 1])), r"x has the shape \(2,\)"),
         (lambda: next(Attention(1.0).flow([[1.0, 0.0]], 1.0)), "times has 0 dimensions"),

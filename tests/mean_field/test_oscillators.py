@@ -317,6 +317,7 @@ HUGE = np.broadcast_to(0.0, (5001, 5001))
         (lambda: Graph(sparse.csr_array((2, 3))), "adjacency has the shape"),
         (lambda: Graph([1.0, 2.0]), "adjacency has 1 dimensions"),
         (lambda: Graph([[math.nan]]), "adjacency holds NaN"),
+        (lambda: Graph(sparse.csr_array([[math.nan]])), "adjacency holds NaN"),
         (lambda: Graph(HUGE), "adjacency is dense with N = 5001; above 5000 make it sparse"),
         (lambda: PairNetwork(None, HUGE, None), "adjacency is dense with N = 5001"),
         (lambda: PairNetwork(None, np.ones((3, 2)), None), "adjacency has the shape"),
