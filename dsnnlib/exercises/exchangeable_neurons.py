@@ -52,11 +52,7 @@ def check_final_size(final_size):
     for _ in range(5):
         m0, target = rng.uniform(-2, 2, size=2)
         s0 = 2 * abs(m0) + rng.uniform(0.5, 3)
-
-        def field(t, z, target=target):
-            return -(z[0] - target) * np.array([z[1], 4 * z[0]])
-
-        *_, end = trajectory(field, np.array([m0, s0]), np.linspace(0, 30, 1501))
+        *_, end = trajectory(_linear(target), np.array([m0, s0]), np.linspace(0, 30, 1501))
         value = number(final_size(m0, s0, target))
         demand(
             abs(value - end[1]) < 1e-4 * end[1],
@@ -69,26 +65,30 @@ def check_final_size(final_size):
 def check_width(width):
     """Check `width(target, t, epsilon)`: linear neurons with m_N(t) known up to epsilon."""
     rng = np.random.default_rng()
-    for t, epsilon in ((0.0, 0.1), (0.3, 0.05), (0.6, 0.02)):
-        target = rng.uniform(0.5, 1.5)
+    cases = [(0.0, 0.5, 0.1), (0.2, 4, 0.05), (0.3, 0.5, 0.05), (0.6, 0.5, 0.02), (1.2, 0.5, 0.01)]
+    for t, least, epsilon in cases:
+        target = rng.uniform(least, 5)
         asked = number(width(target, t, epsilon))
-        demand(5 < asked < 1e5, f"at t = {t} a width of {asked:.3g} is far from what is needed")
-        # a network of 100 neurons instead, and the law of large numbers between the two
-        w = rng.normal(size=(2000, 100, 2))
+        demand(asked > 0, f"at t = {t} a width of {asked:.3g} is not positive")
+        # networks of 10,000 neurons instead, and the law of large numbers between the two:
+        # sums of (a + b)^2 / 2 and (a - b)^2 / 2 are independent chi-squares
+        plus, minus = rng.chisquare(10_000, size=(2, 4000)) / 10_000
+        averages = np.array([(plus - minus) / 2, plus + minus])  # m and s at the start
         if t:
-            *_, w = trajectory(_linear(target), w, np.linspace(0, t, 10))
-        spread = (w[..., 0] * w[..., 1]).mean(-1).std() * (100 / asked) ** 0.5
+            *_, averages = trajectory(_linear(target), averages, np.linspace(0, t, 101))
+        spread = averages[0].std() * (10_000 / asked) ** 0.5
         demand(
-            abs(spread / epsilon - 1) < 0.09,
-            f"at t = {t} networks of this width spread by {spread / epsilon:.3g} times epsilon",
+            abs(spread / epsilon - 1) < 0.06,
+            f"at t = {t}, with the target {target:.3g}, networks of this width spread by "
+            f"{spread / epsilon:.3g} times epsilon",
         )
-    right("2,000 networks spread by epsilon, within their error")
+    right("4,000 networks spread by epsilon, within their error")
 
 
 def _linear(target):
-    def field(t, w):
-        m = (w[..., 0] * w[..., 1]).mean(-1)[..., None, None]
-        return -(m - target) * w[..., ::-1]
+    def field(t, z):
+        m, s = z
+        return -(m - target) * np.array([s, 4 * m])
 
     return field
 

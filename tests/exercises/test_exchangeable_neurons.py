@@ -99,14 +99,16 @@ WRONG = {
         (lambda m0, s0, target: math.inf, "finite"),
     ],
     check_width: [
-        (lambda target, t, epsilon: 1 / epsilon**2, "spread|far"),  # as at the start
-        (lambda target, t, epsilon: width(target, t, epsilon) * epsilon, "spread|far"),
-        (lambda target, t, epsilon: width(target, t, epsilon / 2), "spread|far"),
+        (lambda target, t, epsilon: 1 / epsilon**2, "spread"),  # as at the start
+        (lambda target, t, epsilon: width(target, t, epsilon) * epsilon, "spread"),
+        (lambda target, t, epsilon: width(target, t, epsilon / 2), "spread"),
+        (lambda target, t, epsilon: width(1.0, t, epsilon), "spread"),
+        (lambda target, t, epsilon: width(target, t, epsilon) ** 0.5, "spread"),
         (
             lambda target, t, epsilon: (
                 LinearNeurons(target).sensitivities(0.0, 2.0, t)[0, 0] ** 2 / epsilon**2
             ),
-            "spread|far",
+            "spread",
         ),
         (
             lambda target, t, epsilon: (
@@ -114,7 +116,7 @@ WRONG = {
             ),
             "spread",
         ),  # the variance of a^2 + b^2 forgotten
-        (lambda target, t, epsilon: -1.0, "far"),
+        (lambda target, t, epsilon: -1.0, "positive"),
         (lambda target, t, epsilon: None, "number"),
     ],
     check_correlation: [
