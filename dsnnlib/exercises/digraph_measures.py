@@ -12,7 +12,7 @@ from dsnnlib.mean_field.vlasov import FourierVlasov
 
 
 def check_mask_distance(mask_distance):
-    """Check `mask_distance(x, y)`: distance of the uniform laws on [0, x] and [0, y]."""
+    """Check `mask_distance(x, other)`: distance of the uniform laws on [0, x] and [0, other]."""
     rng = np.random.default_rng()
     atoms = vertices(2000)
     draws = rng.uniform(0.05, 1, size=(3, 2))
@@ -44,8 +44,8 @@ def check_mass_distance(mass_distance):
     right("a network simplex finds nothing cheaper, and nothing dearer")
 
 
-def check_twist(speed, decay):
-    """Check `speed(q, alpha)` and `decay(q, alpha, k)` of twisted states on the shift."""
+def check_twist(speed, rate):
+    """Check `speed(q, alpha)` and `rate(q, alpha, k)` of twisted states on the shift."""
     rng = np.random.default_rng()
     N, small, end = 120, 1e-6, 1.0
     x = vertices(N)
@@ -62,9 +62,9 @@ def check_twist(speed, decay):
         times = np.linspace(0, end, 101)
         ends = [list(trajectory(field, state + sign * wave, times))[-1] for sign in (1, -1)]
         left = np.fft.fft((ends[0] - ends[1]) / 2)[k] * 2 / N
-        rate = np.log(abs(left) / small) / end
+        measured = np.log(abs(left) / small) / end
         demand(
-            abs(number(decay(q, s / N, k)) - rate) < 1e-4,
+            abs(number(rate(q, s / N, k)) - measured) < 1e-4,
             f"with q = {q}, alpha = {s / N:.4f} a wave of number {k} does not change at your rate",
         )
     right("networks of 120 turn at this speed, and their waves change at this rate")
@@ -91,24 +91,29 @@ def check_growth(growth):
     right("the Vlasov equation grows at this rate")
 
 
-def check_pair_rate(pair_rate):
-    """Check `pair_rate(c, beta)`: rate of the inner product of two tokens under SA."""
+def check_approach(approach):
+    """Check `approach(phi, beta, share)`: rate of the angle between two unequal clusters."""
     rng = np.random.default_rng()
-    for c, beta in rng.uniform((-0.95, 0), (0.95, 5), size=(6, 2)):
-        x = np.array([[1, 0, 0], [c, np.sqrt(1 - c**2), 0]])
+    for phi, beta in rng.uniform((0.2, 0), (3, 5), size=(6, 2)):
+        few = int(rng.integers(1, 9))
+        angle = np.where(np.arange(10) < few, 0, phi)
+        x = np.stack([np.cos(angle), np.sin(angle)], -1)
         v = Attention(beta)(0, x)
+        measured = (v[-1] * [-np.sin(phi), np.cos(phi)]).sum() - v[0, 1]
+        value = number(approach(phi, beta, few / 10))
+        demand(value < 0, f"they attract each other, and your angle grows at {value:.4g}")
         demand(
-            abs(number(pair_rate(c, beta)) - (v[0] @ x[1] + x[0] @ v[1])) < 1e-9,
-            f"at c = {c:.3f}, beta = {beta:.3f} two tokens move at another rate",
+            abs(value - measured) < 1e-9,
+            f"at phi = {phi:.3f}, beta = {beta:.3f}, share = {few / 10} ten tokens move otherwise",
         )
-    right("two tokens move at this rate")
+    right("ten tokens in two clusters move at this rate")
 
 
-def check_temperature(temperature):
-    """Check `temperature(t, phi)`: beta for which two clusters take the time t to angle 0.1."""
+def check_beta_for(beta_for):
+    """Check `beta_for(t, phi)`: beta for which two clusters take the time t to angle 0.1."""
     rng = np.random.default_rng()
     for phi, t in rng.uniform((1, 8), (2.5, 80), size=(3, 2)):
-        beta = number(temperature(t, phi))
+        beta = number(beta_for(t, phi))
         demand(0 <= beta < 100, f"for t = {t:.1f}, phi = {phi:.3f} you give beta = {beta:.4g}")
         pair = np.array([[1, 0], [np.cos(phi), np.sin(phi)]])
         *_, x = Attention(beta).flow(pair, np.linspace(0, t, 4000))

@@ -9,11 +9,11 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from dsnnlib.exercises.digraph_measures import (
+    check_approach,
+    check_beta_for,
     check_growth,
     check_mask_distance,
     check_mass_distance,
-    check_pair_rate,
-    check_temperature,
     check_twist,
 )
 
@@ -28,21 +28,28 @@ def speed(q, alpha):
     return SIN(2 * PI * q * alpha)
 
 
-def decay(q, alpha, k):
+def rate(q, alpha, k):
     return COS(2 * PI * q * alpha) * (COS(2 * PI * k * alpha) - 1)
+
+
+def approach(phi, beta, share):
+    cold = np.exp(beta * (1 - COS(phi)))
+    return -SIN(phi) * (
+        (1 - share) / (share * cold + 1 - share) + share / ((1 - share) * cold + share)
+    )
 
 
 RIGHT = [
     (check_mask_distance, (lambda x, y: abs(x - y) / 2,)),
     (check_mass_distance, (lambda p, q, d: min(p, q) * min(d, 2) + abs(p - q),)),
-    (check_twist, (speed, decay)),
+    (check_twist, (speed, rate)),
     (
         check_growth,
         (lambda k, a, K, D: K / 4 * (COS(2 * PI * k * a) + COS(4 * PI * k * a)) - D,),
     ),
-    (check_pair_rate, (lambda c, beta: 2 * (1 - c**2) / (1 + np.exp(beta * (1 - c))),)),
+    (check_approach, (approach,)),
     (
-        check_temperature,
+        check_beta_for,
         (lambda t, phi: brentq(lambda beta: life(beta, phi) - t, 0, 40, xtol=1e-12),),
     ),
 ]
@@ -69,8 +76,8 @@ WRONG = [
         (lambda p, q, d: min(p + q, min(p, q) * min(d, 1) + abs(p - q)),),
         "chea",
     ),
-    (check_twist, (lambda q, alpha: SIN(2 * PI * q * alpha) * q, decay), "speed"),
-    (check_twist, (lambda q, alpha: 0.0, decay), "speed"),
+    (check_twist, (lambda q, alpha: SIN(2 * PI * q * alpha) * q, rate), "speed"),
+    (check_twist, (lambda q, alpha: 0.0, rate), "speed"),
     (check_twist, (speed, lambda q, alpha, k: COS(2 * PI * k * alpha) - 1), "rate"),
     (check_twist, (speed, lambda q, a, k: COS(2 * PI * q * a) * COS(2 * PI * k * a)), "rate"),
     (
@@ -93,14 +100,15 @@ WRONG = [
         ),
         "rate",
     ),
-    (check_pair_rate, (lambda c, beta: (1 - c**2) / (1 + np.exp(beta * (1 - c))),), "rate"),
-    (check_pair_rate, (lambda c, beta: np.exp(beta * c) * (1 - c**2),), "rate"),
-    (check_pair_rate, (lambda c, beta: 1 - c**2,), "rate"),
-    (check_pair_rate, (lambda c, beta: math.nan,), "finite"),
-    (check_temperature, (lambda t, phi: math.log(t) / (1 - COS(phi)),), "angle"),
-    (check_temperature, (lambda t, phi: -1.0,), "beta"),
+    (check_approach, (lambda phi, beta, share: approach(phi, beta, 0.5),), "otherwise"),
+    (check_approach, (lambda phi, beta, share: -approach(phi, beta, share),), "attract"),
+    (check_approach, (lambda phi, beta, share: approach(phi, beta, share) / 2,), "otherwise"),
+    (check_approach, (lambda phi, beta, share: -SIN(phi),), "otherwise"),
+    (check_approach, (lambda phi, beta, share: math.nan,), "finite"),
+    (check_beta_for, (lambda t, phi: math.log(t) / (1 - COS(phi)),), "angle"),
+    (check_beta_for, (lambda t, phi: -1.0,), "beta"),
     (
-        check_temperature,
+        check_beta_for,
         (lambda t, phi: brentq(lambda beta: life(beta, phi, 0.01) - t, 0, 40),),
         "angle",
     ),
