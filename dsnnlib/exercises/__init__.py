@@ -24,7 +24,10 @@ def right(why):
 
 def number(value):
     """Return the reader's `value` as a float; raise `NotYet` if it is not one finite number."""
-    demand(np.ndim(value) == 0 and value is not None, f"a number is asked for, not {value!r}")
-    value = float(value)
-    demand(np.isfinite(value), f"a finite number is asked for, not {value}")
-    return value
+    try:
+        result = float(value) if np.ndim(value) == 0 and not np.iscomplexobj(value) else None
+    except (TypeError, ValueError):
+        result = None
+    demand(result is not None, f"a number is asked for, not {value!r}")
+    demand(np.isfinite(result), f"a finite number is asked for, not {result}")
+    return result

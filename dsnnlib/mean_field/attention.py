@@ -130,5 +130,5 @@ def sphere(name, x):
         raise ValueError(f"{name} has the shape {x.shape}; tokens have (n, d)")
     length = np.linalg.norm(x, axis=-1)
     if abs(length - 1).max() > 1e-9:
-        raise ValueError(f"{name} has tokens of length {length.min():.4g}; all must have length 1")
+        raise ValueError(f"{name} has the length {length.min():.4g}; each token must have length 1")
     return x

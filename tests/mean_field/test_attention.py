@@ -320,14 +320,14 @@ WIDE = np.array([[3.0, 4.0]])
         (lambda: Attention(1.0, mask=np.eye(3) > 1), "mask has an empty row"),
         (lambda: Attention(1.0, mask=np.ones((3, 3)))(0, np.eye(2)), "mask has the shape"),
         (lambda: Attention(1.0, key=np.eye(3))(0, np.eye(2)), "key has the shape"),
-        (lambda: next(Attention(1.0).flow(WIDE, [0, 1])), "x has tokens of length 5; all must"),
+        (lambda: next(Attention(1.0).flow(WIDE, [0, 1])), "x has the length 5; each token must"),
         (lambda: next(Attention(1.0).flow([1.0, 0.0], [0, 1])), r"x has the shape \(2,\)"),
         (lambda: next(Attention(1.0).flow([[1.0, 0.0]], 1.0)), "times has 0 dimensions"),
         (lambda: common_cosine(1, 1.0), "n is 1; it must be a whole number, at least 2"),
         (lambda: common_cosine(2, math.nan), "beta is nan"),
-        (lambda: clusters(WIDE), "x has tokens of length 5"),
+        (lambda: clusters(WIDE), "x has the length 5"),
         (lambda: clusters([[1.0, 0.0]], 0), "closeness is 0"),
-        (lambda: sphere("tokens", [[0.0, 0.5]]), "tokens has tokens of length 0.5"),
+        (lambda: sphere("tokens", [[0.0, 0.5]]), "tokens has the length 0.5"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(call, message):
