@@ -93,6 +93,13 @@ def definite(name, value):
     return result
 
 
+def generator(name, value):
+    """Return `value`; refuse what is not a generator of random numbers."""
+    if not isinstance(value, np.random.Generator):
+        raise ValueError(f"{name} is {shown(value)}; it must be a numpy.random.Generator")
+    return value
+
+
 def _number(name, value, accepts, description):
     good = isinstance(value, Real) and not isinstance(value, bool)
     if not (good and math.isfinite(value) and accepts(value)):

@@ -15,6 +15,7 @@ from dsnnlib._checks import (
     definite,
     finite,
     fraction,
+    generator,
     positive,
     positives,
     shaped,
@@ -185,3 +186,15 @@ def test_positives_lets_in_arrays_of_positive_numbers_alone():
         with pytest.raises(ValueError, match=r"^eta ") as refusal:
             positives("eta", value)
         assert "\n" not in str(refusal.value) and "np.float64" not in str(refusal.value)
+
+
+def test_a_generator_comes_back_as_it_is():
+    rng = np.random.default_rng(0)
+    assert generator("rng", rng) is rng
+
+
+@pytest.mark.parametrize("value", [0, None, np.random, np.random.RandomState(0), MATRIX])
+def test_what_is_no_generator_is_refused_in_one_line(value):
+    with pytest.raises(ValueError, match=r"^rng is .*; it must be a numpy.random.Generator$") as no:
+        generator("rng", value)
+    assert "\n" not in str(no.value)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from dsnnlib._checks import array, count, positive, shown
+from dsnnlib._checks import array, count, generator, positive, shown
 
 _X, _WEIGHTS = np.polynomial.legendre.leggauss(400)
 _REACH = 6.0  # the densities below are under 1e-100 of their maximum beyond, for D <= 1
@@ -21,7 +21,7 @@ class DoubleWellGas:
     r"""The gas with attraction b and noise D.
 
     A stationary law of the limit has the density
-    :math:`\rho_m\propto\exp(-(x^4/4-x^2/2+b(x-m)^2/2)/D)` with its own mean m.
+    :math:`\pi_m\propto\exp(-(x^4/4-x^2/2+b(x-m)^2/2)/D)` with its own mean m.
 
     Parameters
     ----------
@@ -44,13 +44,13 @@ class DoubleWellGas:
             raise ValueError(f"D is {shown(self.D)}; it must be between 0.01 and 1")
 
     def moments(self, m):
-        """Mean and variance of rho_m, for each m; by Gauss-Legendre quadrature."""
+        """Mean and variance of pi_m, for each m; by Gauss-Legendre quadrature."""
         x, p = self._density(m)
         mean = (p * x).sum(-1)
         return mean, (p * (x - mean[..., None]) ** 2).sum(-1)
 
     def magnetisation(self):
-        """The largest m with mean(rho_m) = m: positive below the critical noise, else 0."""
+        """The largest m with mean(pi_m) = m: positive below the critical noise, else 0."""
         if self.b * self.moments(0.0)[1] <= self.D:
             return 0.0
         low = 1e-3
@@ -96,9 +96,7 @@ class DoubleWellGas:
         """
         x = array("start", np.atleast_1d(start))
         dt, steps = positive("dt", dt), count("steps", steps)
-        if not isinstance(rng, np.random.Generator):
-            raise ValueError(f"rng is {shown(rng)}; it must be a numpy.random.Generator")
-        return self._states(x, dt, steps, rng)
+        return self._states(x, dt, steps, generator("rng", rng))
 
     def _states(self, x, dt, steps, rng):
         size = np.sqrt(2 * self.D * dt) / 2
@@ -123,7 +121,7 @@ class DoubleWellGas:
 
 
 def critical_noise(b):
-    """D_c(b): the root of b Var(rho_0) = D, below which the limit has three stationary laws.
+    """D_c(b): the root of b Var(pi_0) = D, below which the limit has three stationary laws.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dsnnlib._checks import array, count, finite, positive, shown
+from dsnnlib._checks import array, count, finite, generator, positive, shown
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class OrnsteinUhlenbeck:
         x, times = array("start", np.atleast_1d(start)), array("times", times, ndim=1)
         if not (np.diff(times) > 0).all():
             raise ValueError(f"times is {shown(times.tolist())}; it must increase")
-        _generator(rng)
+        generator("rng", rng)
         return self._states(x, times, rng)
 
     def _states(self, x, times, rng):
@@ -133,7 +133,7 @@ class OrnsteinUhlenbeck:
         """
         x = array("start", np.atleast_1d(start))
         m0, dt, steps = finite("m0", m0), positive("dt", dt), count("steps", steps)
-        _generator(rng)
+        generator("rng", rng)
         copy = x
         for n in range(steps):
             noise = np.sqrt(2 * self.D * dt) * rng.normal(size=x.shape)
@@ -142,8 +142,3 @@ class OrnsteinUhlenbeck:
             limit = -self.a * copy - self.b * (copy - self.mean(n * dt, m0))
             copy = copy + dt * limit + noise
         return x, copy
-
-
-def _generator(rng):
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(f"rng is {shown(rng)}; it must be a numpy.random.Generator")
