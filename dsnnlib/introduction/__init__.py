@@ -1,0 +1,1 @@
+"""Part 1, introduction: the two dynamical systems, on and of the network."""
