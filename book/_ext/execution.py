@@ -73,16 +73,29 @@ def execute(app, env, docnames):
     summary.write_text(json.dumps(env.executed, default=str, indent=1), encoding="utf8")
 
 
+def figure_cell(env, docname, figure):
+    """The executed cell of a chapter that draws the figure of this name, or None."""
+    cache = get_cache(env.mystnb_config.execution_cache_path)
+    _, executed = cache.merge_match_into_notebook(_notebook(env, docname))
+    for cell in executed.cells:
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == figure:
+            return cell
+    return None
+
+
+def _notebook(env, docname):
+    path = Path(env.doc2path(docname))
+    text = path.read_text(encoding="utf8")
+    reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, text)
+    return reader and reader.read(text)
+
+
 def _notebooks(app, env):
     """(docname, unexecuted notebook) of every executable source."""
     for name in sorted(env.found_docs):
-        path = Path(env.doc2path(name))
-        text = path.read_text(encoding="utf8")
-        reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, text)
-        if reader is not None:
-            notebook = reader.read(text)
-            if any(cell.cell_type == "code" for cell in notebook.cells):
-                yield name, notebook
+        notebook = _notebook(env, name)
+        if notebook and any(cell.cell_type == "code" for cell in notebook.cells):
+            yield name, notebook
 
 
 def _is_cached(cache, notebook):

@@ -3,10 +3,12 @@
 import os
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 import concordance
 from docutils import nodes
 from docutils.statemachine import StringList
+from execution import figure_cell
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -78,6 +80,34 @@ class Witness(SphinxDirective):
         return [nodes.raw("", Record(**record).html(), format="html")]
 
 
+class Shown(SphinxDirective):
+    """{shown} docname figure: a chapter's picture on another page, under a caption of its own."""
+
+    required_arguments = 2
+    has_content = True
+
+    def run(self):
+        self.env.note_reread()
+        docname, name = self.arguments
+        cell = docname in self.env.executed and figure_cell(self.env, docname, name)
+        if not cell:
+            raise self.error(f"{docname} has no figure {name}")
+        picture = next(o["data"]["image/svg+xml"] for o in cell.outputs if "data" in o)
+        folder = Path(self.env.app.outdir).parent / "jupyter_execute" / "shown"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.svg").write_text(picture, encoding="utf8")
+        source = os.path.relpath(
+            folder / f"{name}.svg", Path(self.env.doc2path(self.env.docname)).parent
+        )
+        figure = nodes.figure(
+            "", nodes.image(uri=source, alt=cell.metadata["mystnb"]["image"]["alt"])
+        )
+        caption = nodes.caption()
+        self.state.nested_parse(self.content, self.content_offset, caption)
+        figure += nodes.caption("", "", *caption.children[0].children)
+        return [figure]
+
+
 class Status(_Generated):
     """{status}: what each chapter took, and on what."""
 
@@ -116,4 +146,5 @@ def setup(app):
     app.add_directive("results", Results)
     app.add_directive("status", Status)
     app.add_directive("witness", Witness)
+    app.add_directive("shown", Shown)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

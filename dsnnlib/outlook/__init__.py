@@ -1,0 +1,1 @@
+"""Part 5, outlook: gradients, generative models and reliability, seen as dynamics."""

@@ -1,0 +1,106 @@
+r"""When is it decided? The pitchfork of the reverse drift for data in two groups.
+
+Data :math:`\pm m` with variance s^2, half and half. Along m the sampler of noise gamma
+has the drift :math:`x+(1+\gamma)\,\partial_x\log p_t(x)`. With :math:`a=e^{-2t}` and
+:math:`v=as^2+1-a` it is
+
+.. math:: b(x)=\Bigl(1-\frac{1+\gamma}v\Bigr)x+\frac{1+\gamma}v\sqrt a\,m\tanh\frac{\sqrt a\,mx}v .
+
+At each time it is frozen, as an autonomous equation, and its equilibria are counted.
+"""
+
+import numpy as np
+from scipy.special import ndtr
+
+from dsnnlib._checks import array, finite, positive, positives
+
+
+def drift(t, x, gamma, *, mean=1.0, variance=0.0):
+    """The drift b(x) at the time t, in reverse time, for numbers or arrays t > 0 and x."""
+    a, v, strength = _constants(t, gamma, mean, variance)
+    x = array("x", x)
+    return (1 - strength / v) * x + strength / v * np.sqrt(a) * mean * np.tanh(
+        np.sqrt(a) * mean * x / v
+    )
+
+
+def slope(t, gamma, *, mean=1.0, variance=0.0):
+    """Derivative of the drift at x = 0, where it vanishes; positive: the origin repels."""
+    a, v, strength = _constants(t, gamma, mean, variance)
+    return 1 - strength / v + strength * a * mean**2 / v**2
+
+
+def critical_time(gamma, *, mean=1.0, variance=0.0):
+    r"""The time at which the origin of the drift loses its stability.
+
+    With q = 1 - s^2 and B = (gamma - 1) q + (1 + gamma) m^2 it is
+    :math:`-\frac12\log a_c` for the positive root of :math:`q^2a^2+Ba-\gamma`,
+
+    .. math:: a_c=\frac{2\gamma}{B+\sqrt{B^2+4q^2\gamma}} .
+
+    For two points +-1 that is sqrt(gamma^2 + gamma) - gamma.
+
+    Parameters
+    ----------
+    gamma : float
+        Noise of the sampler, > 0. (Without noise the origin repels at all times.)
+    mean : float
+        |m| > 0: half the distance of the groups.
+    variance : float
+        s^2 >= 0, of each group.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the origin attracts at all times t > 0.
+    """
+    gamma = positive("gamma", gamma)
+    _constants(1.0, gamma, mean, variance)
+    q = 1 - variance
+    B = (gamma - 1) * q + (1 + gamma) * mean**2
+    a = 2 * gamma / (B + np.sqrt(B**2 + 4 * q**2 * gamma))
+    if a >= 1:
+        raise ValueError(f"mean is {mean:g}; it is so small that the origin attracts at all times")
+    return float(-np.log(a) / 2)
+
+
+def equilibrium(t, gamma, *, mean=1.0, variance=0.0):
+    r"""The largest equilibrium of the drift: 0 before the pitchfork, positive after.
+
+    Newton's method from the right. For x > 0 the drift is concave, so that the iteration
+    falls to the equilibrium and cannot miss it.
+    """
+    a, v, strength = _constants(t, gamma, mean, variance)
+    c, k = np.sqrt(a) * mean / v, strength / v - 1  # b(x) = (k + 1) sqrt(a) m tanh(c x) - k x
+    if (k <= 0).any():
+        raise ValueError(f"variance is {variance:g}; at this time there is no equilibrium beyond 0")
+    push = (k + 1) * np.sqrt(a) * mean
+    splits = push * c > k
+    x = push / k
+    for _ in range(200):
+        tanh = np.tanh(c * x)
+        derivative = push * c * (1 - tanh**2) - k
+        change = np.where(splits, (push * tanh - k * x) / np.where(splits, derivative, 1), 0)
+        x = x - change
+        if (np.abs(change) <= 1e-15 * x).all():
+            break
+    return np.where(splits, x, 0.0)[()]
+
+
+def agreement(t):
+    r"""P(sign x_t = sign x_0) for the forward process from +-1, and so for its time reversal.
+
+    .. math:: \Phi\Bigl(\sqrt{a/(1-a)}\Bigr),\qquad a=e^{-2t}
+    """
+    t = positives("t", t)
+    return ndtr(1 / np.sqrt(np.expm1(2 * t)))
+
+
+def _constants(t, gamma, mean, variance):
+    t, gamma = positives("t", t), finite("gamma", gamma)
+    positive("mean", mean)
+    for name, value in (("gamma", gamma), ("variance", finite("variance", variance))):
+        if value < 0:
+            raise ValueError(f"{name} is {value:g}; it must not be negative")
+    a = np.exp(-2 * t)
+    return a, a * variance - np.expm1(-2 * t), 1 + gamma

@@ -1,0 +1,126 @@
+"""The pitchfork of the reverse drift: formula against mixture, limits, symmetry."""
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+from dsnnlib.outlook.diffusion import diffused, exact_score
+from dsnnlib.outlook.mixtures import GaussianMixture
+from dsnnlib.outlook.reverse_bifurcation import (
+    agreement,
+    critical_time,
+    drift,
+    equilibrium,
+    slope,
+)
+
+CASES = [(1.0, 1.0, 0.0), (0.3, 2.0, 0.5), (4.0, 1.5, 1.7), (2.0, 3.0, 1.0)]  # gamma, m, s^2
+
+
+@pytest.mark.parametrize(("gamma", "m", "s2"), CASES)
+def test_the_drift_is_that_of_the_mixture(gamma, m, s2):
+    data, x = GaussianMixture([[m], [-m]], s2), np.linspace(-3, 3, 13)
+    for t in (0.1, 0.6, 2.0):
+        expected = x + (1 + gamma) * exact_score(data)(t, x[:, None])[:, 0]
+        np.testing.assert_allclose(drift(t, x, gamma, mean=m, variance=s2), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("gamma", "m", "s2"), CASES)
+def test_the_slope_is_the_derivative_of_the_drift(gamma, m, s2):
+    t, h = np.array([0.1, 0.5, 1.5]), 1e-6
+    numeric = drift(t, h, gamma, mean=m, variance=s2) / h  # odd: O(h^2)
+    np.testing.assert_allclose(slope(t, gamma, mean=m, variance=s2), numeric, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize(("gamma", "m", "s2"), CASES)
+def test_the_slope_changes_its_sign_at_the_critical_time(gamma, m, s2):
+    t = critical_time(gamma, mean=m, variance=s2)
+    root = brentq(lambda t: slope(t, gamma, mean=m, variance=s2), 0.7 * t, 1.3 * t, xtol=1e-14)
+    assert root == pytest.approx(t, abs=1e-11)
+    assert slope(0.9 * t, gamma, mean=m, variance=s2) > 0
+
+
+def test_the_reverse_sde_of_a_coin_has_its_pitchfork_at_half_log_one_plus_root_two():
+    assert critical_time(1.0) == pytest.approx(np.log(1 + np.sqrt(2)) / 2, abs=1e-15)
+    assert critical_time(1.0) == pytest.approx(0.4406867935, abs=1e-10)
+
+
+def test_limits_of_much_and_of_little_noise():
+    assert critical_time(1e9) == pytest.approx(np.log(2) / 2, abs=1e-9)
+    assert critical_time(1e-10) == pytest.approx(-np.log(1e-5) / 2, abs=1e-5)  # a_c ~ sqrt(gamma)
+
+
+def test_with_much_noise_the_drift_breaks_when_the_law_gets_two_bumps():
+    m, s2, h = 2.0, 0.7, 1e-3
+    t = critical_time(1e9, mean=m, variance=s2)
+    for factor, two in ((0.99, True), (1.01, False)):
+        law = diffused(GaussianMixture([[m], [-m]], s2), factor * t)
+        left, middle, right = law.density(np.array([[-h], [0.0], [h]]))
+        assert (left + right > 2 * middle) == two
+
+
+def test_the_critical_time_grows_like_the_logarithm_of_the_distance():
+    for gamma in (0.5, 1.0, 3.0):
+        t = critical_time(gamma, mean=1e4, variance=0.5)
+        assert t - np.log(1e4) == pytest.approx(np.log((1 + gamma) / gamma) / 2, abs=1e-7)
+
+
+def test_equilibria_of_the_coin_have_their_known_digits():
+    # by mpmath with 20 digits
+    found = equilibrium(np.array([0.2, 0.1]), 1.0)
+    np.testing.assert_allclose(
+        found, [0.96414414678585531536, 0.99492411413714995988], atol=1e-14
+    )
+
+
+@pytest.mark.parametrize(("gamma", "m", "s2"), CASES[:3])
+def test_equilibria_agree_with_a_root_search(gamma, m, s2):
+    t_c = critical_time(gamma, mean=m, variance=s2)
+    for t in np.array([0.3, 0.8, 0.99]) * t_c:
+        root = brentq(lambda x: drift(t, x, gamma, mean=m, variance=s2), 1e-3, 20, xtol=1e-14)
+        assert equilibrium(t, gamma, mean=m, variance=s2) == pytest.approx(root, abs=1e-11)
+        assert drift(t, 1.01 * root, gamma, mean=m, variance=s2) < 0  # it attracts
+
+
+def test_before_the_pitchfork_only_zero_is_left_and_then_a_root_law_holds():
+    t_c = critical_time(1.0)
+    assert equilibrium(1.001 * t_c, 1.0) == 0
+    near, nearer = equilibrium(t_c - np.array([4e-6, 1e-6]), 1.0)
+    assert near / nearer == pytest.approx(2, abs=1e-4)
+
+
+def test_without_noise_there_are_always_three_equilibria():
+    x = equilibrium(np.array([0.1, 1.0, 5.0]), 0.0)
+    assert (x > 0.9).all()
+    assert x[-1] == pytest.approx(np.sqrt(3), abs=1e-3)  # a -> 0
+
+
+def test_agreement_is_that_of_the_forward_process():
+    rng, t, n = np.random.default_rng(0), 0.4, 100_000
+    sign = rng.choice([-1, 1], size=n)
+    x = np.exp(-t) * sign + np.sqrt(1 - np.exp(-2 * t)) * rng.normal(size=n)
+    p = agreement(t)
+    assert abs((np.sign(x) == sign).mean() - p) < 4 * np.sqrt(p * (1 - p) / n)
+    a = np.exp(-2 * t)
+    assert p == pytest.approx(norm.cdf(np.sqrt(a / (1 - a))), abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: critical_time(0), "gamma is 0; it must be a positive finite number"),
+        (lambda: critical_time(1.0, mean=-1), "mean is -1; it must be a positive finite number"),
+        (lambda: critical_time(1.0, variance=-1), "variance is -1; it must not be negative"),
+        (lambda: critical_time(1.0, mean=0.1, variance=1.0), "attracts at all times"),
+        (lambda: slope(0.0, 1.0), "t is 0.0; it must be positive"),
+        (lambda: drift(-1.0, 0.0, 1.0), "t is -1.0; it must be positive"),
+        (lambda: equilibrium(0.1, -0.5), "gamma is -0.5; it must not be negative"),
+        (lambda: equilibrium(0.1, 0.5, variance=9.0), "no equilibrium beyond 0"),
+        (lambda: agreement(0), "t is 0.0; it must be positive"),
+    ],
+)
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(ValueError, match=message) as refusal:
+        call()
+    assert "\n" not in str(refusal.value)
