@@ -74,7 +74,7 @@ def check_implicit(pull):
 
         def layer(h, W=W, dt=dt):
             end = h
-            for _ in range(200):  # a contraction, or nearly; Newton ends it
+            for _ in range(30):  # Newton's method
                 residual = end - h - dt * np.tanh(W @ end)
                 end = end - np.linalg.solve(_implicit(W, end, dt), residual)
             return end

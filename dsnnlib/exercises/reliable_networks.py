@@ -33,6 +33,10 @@ def check_radius(radius):
         lift, rows = rng.uniform(0.5, 2) * turn, rng.normal(size=(classes, d))
         rows *= rng.uniform(0.2, 3, size=(classes, 1))
         outputs = rng.normal(size=classes)
+        if classes > 2:  # the largest rival is far, as its row is nearly that of the winner
+            second, first = np.argsort(outputs)[-2:]
+            rows[second] = rows[first] + 1e-3 * rng.normal(size=d)
+            outputs[first] += 0.1
         r = np.ravel(radius(outputs, rows, lift, growth))
         demand(len(r) == 1, "return one number")
         r = number(r[0])

@@ -60,7 +60,7 @@ def check_residual(step):
     rng = np.random.default_rng()
     for L in (2, 10, 40):
         variance, g = rng.uniform(0.5, 3), rng.uniform(1.3, 2.5)
-        alpha, N = number(step(L, variance, g)), 30
+        alpha, N = number(step(L, variance, g)), 10
         demand(alpha > 0, f"a step is positive, not {alpha}")
         h = np.tile(np.eye(N)[0], (20_000, 1))
         for _ in range(L):

@@ -54,7 +54,7 @@ def check_sweep(gradient):
     for u, v, x, y in rng.uniform(0.3, 2, size=(4, 4)):
         dt, e = rng.uniform(0.1, 0.9), 1e-6
         found = gradient(u, v, x, y, dt)
-        demand(np.shape(found) == (2,), "two numbers are asked for: the derivatives in u and in v")
+        demand(_two(found), "two numbers are asked for: the derivatives in u and in v")
         wanted = (
             (loss(u + e, v, x, y, dt) - loss(u - e, v, x, y, dt)) / (2 * e),
             (loss(u, v + e, x, y, dt) - loss(u, v - e, x, y, dt)) / (2 * e),
@@ -74,8 +74,9 @@ def check_messenger(limit):
         epsilon = number(limit(c, curvature, kappa))
         demand(epsilon > 0, "epsilon is positive")
         for factor, stable in ((1 - 1e-3, True), (1 + 1e-3, False)):
-            push = factor * epsilon * kappa * c**2 * curvature
-            growth = np.roots([1, (1 + kappa) * c, kappa * c**2, push]).real.max()
+            g = c * curvature**0.5
+            system = [[-c, 0, g], [kappa, -kappa * c, 0], [0, -factor * epsilon * g, 0]]
+            growth = np.linalg.eigvals(system).real.max()
             demand(
                 (growth < 0) == stable,
                 f"at c = {c:.3g}, L'' = {curvature:.3g}, kappa = {kappa:.3g} the solution is "
@@ -99,6 +100,13 @@ def check_wide(neurons):
             f"{found:.0f} neurons are enough, but so is one less",
         )
     right("one neuron less would not be enough")
+
+
+def _two(value):
+    try:
+        return np.shape(value) == (2,)
+    except ValueError:  # ragged
+        return False
 
 
 def _neuron(z):

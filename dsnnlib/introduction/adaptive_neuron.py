@@ -19,9 +19,10 @@ class AdaptiveNeuron:
     Parameters
     ----------
     x : float
-        Input, a constant drive.
+        Input, a constant drive, not 0.
     y : float
-        Target, 0 < abs(y) < 1.
+        Target, of the sign of x, abs(y) < 1. Then the neuron has one rest state of that sign,
+        for every weight, and it attracts.
 
     Attributes
     ----------
@@ -35,7 +36,7 @@ class AdaptiveNeuron:
     Raises
     ------
     ValueError
-        If y is 0 or not in (-1, 1), or y is no attracting rest state (c <= 0).
+        If y is not in (-1, 1), or x and y do not have the same sign.
 
     References
     ----------
@@ -44,15 +45,13 @@ class AdaptiveNeuron:
 
     def __init__(self, x, y):
         self.x, self.y = finite("x", x), finite("y", y)
-        if not 0 < abs(self.y) < 1:
-            raise ValueError(f"y is {self.y}; it must lie in (-1, 1) and differ from 0")
+        if not abs(self.y) < 1:
+            raise ValueError(f"y is {self.y}; it must lie in (-1, 1)")
+        if not self.x * self.y > 0:
+            raise ValueError(f"x is {self.x}; it must have the sign of y = {self.y}")
         self.weight = (np.arctanh(self.y) - self.x) / self.y
         slope = 1 - self.y**2
         self.c, self.g = 1 - self.weight * slope, slope * self.y
-        if self.c <= 0:
-            raise ValueError(
-                f"y is {self.y}; with x = {self.x} it must be an attracting rest state"
-            )
 
     @property
     def curvature(self):
@@ -88,14 +87,9 @@ class AdaptiveNeuron:
         return field
 
     def rest(self, w):
-        """h*(w), a rest state of h' = -h + tanh(w h + x), the one of the sign of the target."""
+        """h*(w), the rest state of h' = -h + tanh(w h + x) that has the sign of the target."""
         w, ends = finite("w", w), sorted((0.0, np.sign(self.y)))
-        try:
-            return brentq(lambda h: h - np.tanh(w * h + self.x), *ends, xtol=1e-15)
-        except ValueError:
-            raise ValueError(
-                f"w is {w}; there the neuron must have one rest state of the sign of y"
-            ) from None
+        return brentq(lambda h: h - np.tanh(w * h + self.x), *ends, xtol=1e-15)
 
     def slope(self, w):
         """L'(w) = (h* - y) s h* / c, the gradient that the slow system follows."""

@@ -107,10 +107,11 @@ def equilibrium(u, v):
         If u or v is not a positive number.
     """
     u, v = positive("u", u), positive("v", v)
-    if u * v <= 1:
+    gain = finite("u v", u * v)
+    if gain <= 1:
         return 0.0
-    onset = np.sqrt(3 * (u * v - 1) / (u * v)) / v  # tanh z > z - z^3/3, so the root is above
-    return brentq(lambda h: h - u * np.tanh(v * h), onset, 1.01 * u, xtol=1e-15)
+    onset = np.sqrt(3 * (gain - 1) / gain)  # tanh z > z - z^3/3, so the root z = v h is above
+    return brentq(lambda z: z - gain * np.tanh(z), onset, 1.01 * gain, xtol=1e-15) / v
 
 
 def slope(u, v, *, horizon, layers):

@@ -52,9 +52,9 @@ def projected_gradient(model, x, radius, *, steps=40, rng):
 def smallest_attack(model, x, *, steps=15, bisections=16, reach=1e3):
     r"""The nearest point with another answer that a descent finds, and its distance.
 
-    First Newton steps towards the linearised boundary (DeepFool) until the answer changes. Then,
-    in turn: bisect on the segment from x for the boundary; turn the segment towards the normal of
-    the boundary there. Every candidate is tried, the nearest that changes the answer is kept.
+    First Newton steps towards the linearised boundaries of the three nearest classes (DeepFool).
+    Then, in turn: bisect on the segment from x for the boundary; turn the segment towards the
+    normal of the boundary there. The nearest point that changes the answer is kept.
 
     Parameters
     ----------
@@ -77,15 +77,16 @@ def smallest_attack(model, x, *, steps=15, bisections=16, reach=1e3):
     ----------
     Moosavi-Dezfooli, Fawzi, Frossard (arXiv:1511.04599) for the first stage.
     """
-    count("steps", steps)
+    count("steps", steps), count("bisections", bisections)
     reach, start = positive("reach", reach), answers(model, x)
     best, distance = x.clone(), torch.full((len(x),), torch.inf, dtype=x.dtype)
-    point = x.clone()
-    for _ in range(steps):
-        gap, slope = _slope(model, point, start)
-        ahead = 1.02 * (-gap / slope.square().sum(-1)).clamp(min=0)
-        point = point + ahead.unsqueeze(-1) * slope
-        best, distance = _keep(model, x, point, start, best, distance, reach)
+    for rival in _rivals(model, x, start):
+        point = x.clone()
+        for _ in range(steps):
+            gap, slope = _slope(model, point, start, rival)
+            ahead = 1.02 * (-gap / slope.square().sum(-1)).clamp(min=0)
+            point = point + ahead.unsqueeze(-1) * slope
+            best, distance = _keep(model, x, point, start, best, distance, reach)
     found = distance.isfinite()
     for _ in range(steps):
         edge = _bisect(model, x, best, start, bisections)
@@ -100,17 +101,34 @@ def smallest_attack(model, x, *, steps=15, bisections=16, reach=1e3):
     return best, distance
 
 
-def _slope(model, x, start):
-    """The largest of Phi_j - Phi_start, and its gradient."""
+def _slope(model, x, start, rival=None):
+    """Phi_rival - Phi_start and its gradient; by default, the rival is the largest other output."""
     x = x.detach().requires_grad_()
     out = model(x)
     if out.shape[-1] == 1:
         gap = out[..., 0] * (1 - 2 * start)
     else:
         index = start.unsqueeze(-1)
-        gap = (out - out.gather(-1, index)).scatter(-1, index, -torch.inf).max(-1).values
+        gaps = (out - out.gather(-1, index)).scatter(-1, index, -torch.inf)
+        gap = gaps.max(-1).values if rival is None else gaps.gather(-1, rival)[..., 0]
     (slope,) = torch.autograd.grad(gap.sum(), x)
     return gap.detach(), slope
+
+
+def _rivals(model, x, start):
+    """The three rivals nearest by the linearised distance, each of shape (N, 1)."""
+    q = model(x[:1]).shape[-1]
+    if q == 1:
+        return [None]
+    far = torch.full((len(x), q), torch.inf, dtype=x.dtype)
+    for j in range(q):
+        other = start != j
+        if other.any():
+            rival = torch.full((int(other.sum()), 1), j)
+            gap, slope = _slope(model, x[other], start[other], rival)
+            far[other, j] = -gap / slope.norm(dim=-1)
+    order = far.argsort(-1)[:, : min(3, q - 1)]
+    return order.T.unsqueeze(-1)
 
 
 def _keep(model, x, point, start, best, distance, reach):

@@ -139,7 +139,9 @@ def train(networks, x, labels, eta, *, steps, batch, rng, momentum=0.0, progress
     """
     S = networks.W.shape[1]
     eta = positives("eta", eta)
-    eta = torch.tensor(np.broadcast_to(eta, S).copy(), dtype=torch.float32).view(S, 1, 1)
+    if eta.ndim:
+        shaped("eta", eta, (S,))
+    eta = torch.tensor(eta, dtype=torch.float32).expand(S).view(S, 1, 1)
     steps, batch = count("steps", steps), count("batch", batch)
     beta = fraction("momentum", momentum)
     if len(labels) != len(x):

@@ -10,9 +10,10 @@ At each time it is frozen, as an autonomous equation, and its equilibria are cou
 """
 
 import numpy as np
+from scipy.linalg import solve_banded
 from scipy.special import ndtr
 
-from dsnnlib._checks import array, finite, positive, positives
+from dsnnlib._checks import array, count, finite, positive, positives
 
 
 def drift(t, x, gamma, *, mean=1.0, variance=0.0):
@@ -94,6 +95,59 @@ def agreement(t):
     """
     t = positives("t", t)
     return ndtr(1 / np.sqrt(np.expm1(2 * t)))
+
+
+def decided(times, gamma, *, end=0.02, steps=600, cells=1600):
+    r"""P(sign x_t = sign at the end) for the film of noise gamma from +-1, by Kolmogorov's equation.
+
+    The probability h(t, x) to end above 0, given x_t = x, solves
+
+    .. math:: \partial_th=b_t(x)\,\partial_xh+\gamma\,\partial_x^2h,\qquad h(t_{end},x)=1_{x>0},
+
+    and is averaged over p_t. Implicit Euler on a geometric grid of times, central differences
+    on [-6, 6]: the error is O(1/steps).
+
+    Parameters
+    ----------
+    times : (n,) array
+        Between `end` and 6, larger than `end`.
+    gamma : float
+        Noise of the sampler, > 0.
+    end : float
+        Time at which the film ends, > 0.
+    steps, cells : int
+        Of the grids in time and in space; an even number of cells.
+
+    Returns
+    -------
+    (n,) array
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+    times, gamma, end = positives("times", times), positive("gamma", gamma), positive("end", end)
+    if not ((times > end) & (times <= 6)).all():
+        raise ValueError(f"times must lie between end = {end:g} and 6")
+    steps, cells = count("steps", steps), count("cells", cells, least=2)
+    x, dx = np.linspace(-6, 6, cells + 1, retstep=True)
+    grid = np.geomspace(end, 1.01 * times.max(), steps + 1)
+    above, shares = np.heaviside(x, 0.5), [1.0]
+    for t, dt in zip(grid[1:], np.diff(grid), strict=True):
+        a = np.exp(-2 * t)
+        advection, diffusion = drift(t, x, gamma) / (2 * dx), gamma / dx**2
+        bands = np.zeros((3, cells + 1))
+        bands[0, 2:] = -dt * (diffusion + advection[1:-1])
+        bands[1] = 1 + 2 * dt * diffusion
+        bands[1, [0, -1]] = 1  # at the borders the end is certain
+        bands[2, :-2] = -dt * (diffusion - advection[1:-1])
+        above = solve_banded((1, 1), bands, above)
+        law = np.exp(-((np.abs(x) - np.sqrt(a)) ** 2) / (2 * (1 - a)))  # p_t, up to a factor
+        law *= 1 + np.exp(-2 * np.abs(x) * np.sqrt(a) / (1 - a))
+        right = np.where(x > 0, above, 1 - above)
+        shares.append((law * right).sum() / law.sum())
+    return np.interp(times, grid, shares)
 
 
 def _constants(t, gamma, mean, variance):

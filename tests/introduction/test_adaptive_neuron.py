@@ -20,6 +20,16 @@ def test_the_target_is_a_rest_state_of_the_coupled_system(neuron):
     assert neuron.rest(neuron.weight) == pytest.approx(neuron.y, abs=1e-12)
 
 
+def test_for_every_weight_there_is_one_rest_state_of_the_sign_of_the_target_and_it_attracts(neuron):
+    grid = np.linspace(0, np.sign(neuron.y), 20001)
+    for w in (-3.0, -0.5, 0.5, 2.0, 10.0):
+        residual = grid - np.tanh(w * grid + neuron.x)
+        assert (np.diff(np.sign(residual)) != 0).sum() == 1
+        h = neuron.rest(w)
+        assert h * neuron.y > 0
+        assert 1 - w * (1 - h**2) > 0
+
+
 def test_the_eigenvalues_are_those_of_the_jacobian_by_differences(neuron):
     epsilon, state, h = 0.7, np.array([neuron.y, 0.0, neuron.weight]), 1e-6
     columns = [
@@ -71,13 +81,13 @@ def test_many_epsilons_at_once_are_one_after_the_other():
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: AdaptiveNeuron(0.2, 0), "y is 0"),
+        (lambda: AdaptiveNeuron(0.2, 0), "sign of y"),
+        (lambda: AdaptiveNeuron(0, 0.5), "x is 0"),
         (lambda: AdaptiveNeuron(0.2, 1.0), "y is 1"),
         (lambda: AdaptiveNeuron(np.nan, 0.5), "x is nan"),
-        (lambda: AdaptiveNeuron(-5.0, 0.9), "attracting rest state"),
+        (lambda: AdaptiveNeuron(-5.0, 0.9), "x is -5"),
         (lambda: AdaptiveNeuron(0.2, 0.6).rates(0), "epsilon is 0"),
         (lambda: AdaptiveNeuron(0.2, 0.6).rest(np.inf), "w is inf"),
-        (lambda: AdaptiveNeuron(-0.1, 0.9).rest(0.5), "one rest state of the sign of y"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, message):

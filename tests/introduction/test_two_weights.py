@@ -62,7 +62,9 @@ def test_the_hessian_is_symmetric_and_positive_at_the_teacher(network):
     assert second / 1e-6 == pytest.approx(direction @ hessian @ direction, rel=1e-3)
 
 
-@pytest.mark.parametrize("u, v", [(2, 1), (1, 1.001), (0.3, 30), (1e3, 2), (0.5, 2.5)])
+@pytest.mark.parametrize(
+    "u, v", [(2, 1), (1, 1.001), (0.3, 30), (1e3, 2), (0.5, 2.5), (1e-20, 2e20)]
+)
 def test_the_rest_state_is_a_positive_root(u, v):
     h = equilibrium(u, v)
     assert 0 < h <= u
@@ -93,6 +95,7 @@ def test_the_slope_at_zero_is_that_of_the_states(network):
         (lambda: TwoWeights([1], [1]).hessian([1, 2], h=0), "h is 0"),
         (lambda: equilibrium(-1, 2), "u is -1"),
         (lambda: equilibrium(1, 0), "v is 0"),
+        (lambda: equilibrium(1e200, 1e200), "u v is inf"),
         (lambda: slope(1, 1, horizon=-1, layers=3), "horizon is -1"),
         (lambda: slope(1, 1, horizon=1, layers=0), "layers is 0"),
         (lambda: slope(np.inf, 1, horizon=1, layers=1), "u is inf"),

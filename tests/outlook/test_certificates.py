@@ -17,6 +17,8 @@ from dsnnlib.outlook.certificates import (
 )
 from dsnnlib.propagation.neural_ode import TanhField, neural_ode, variation
 
+EYE = torch.eye(3, dtype=torch.float64)
+
 
 def rng(seed=0):
     return torch.Generator().manual_seed(seed)
@@ -72,6 +74,13 @@ def test_its_lipschitz_constant_bounds_the_jacobian_and_is_reached_at_zero():
 # ---- slack and radius ----
 
 
+class Half(nn.Module):
+    """The field h / 2."""
+
+    def forward(self, t, h):
+        return h / 2
+
+
 def test_the_slack_of_scalar_output_is_the_distance_to_the_plane():
     model, x = network(), inputs()
     v, h = model.readout.weight[0].detach(), model.states(x)[-1].detach()
@@ -96,9 +105,9 @@ def test_the_slack_of_classes_is_the_distance_to_the_nearest_plane():
 
 def test_the_certified_radius_is_exact_for_a_flow_that_dilates():
     model = neural_ode(3, 3, 1, 2, rng=rng(), steps=1, method=integrate.EULER)
-    model.field = lambda t, h: 0.5 * h  # one Euler step: times 1.5
+    model.field = Half()  # one Euler step: times 1.5
     with torch.no_grad():
-        model.lift.weight.copy_(2 * torch.eye(3))
+        model.lift.weight.copy_(2 * EYE)
     x = inputs(10, 3)
     radius, v = certified_radius(model, x, 1.5), model.readout.weight[0].detach()
     toward = -torch.sign(model(x)).detach() * v / v.norm()
@@ -119,8 +128,8 @@ def test_no_slopes_in_the_box_exceed_the_factor(field):
     bound = layer_factor(field, 0.2, low, high)
     d = low + (high - low) * torch.rand(3000, 5, generator=rng(4), dtype=torch.float64).round()
     rate = getattr(field, "rate", 0)
-    J = (field.Wt * d[:, None]) @ field.W - rate * torch.eye(3)
-    norms = torch.linalg.matrix_norm(torch.eye(3) + 0.2 * J, 2).detach()
+    J = (field.Wt * d[:, None]) @ field.W - rate * EYE
+    norms = torch.linalg.matrix_norm(EYE + 0.2 * J, 2).detach()
     assert norms.max() <= bound * (1 + 1e-12)
     if isinstance(field, GradientField):  # all 32 corners are among the draws
         assert norms.max().item() == pytest.approx(bound.item(), rel=1e-12)
@@ -138,7 +147,7 @@ def test_the_factor_at_known_slopes_is_the_norm_of_the_jacobian():
     field = TanhField(3, 5, rng=rng())
     h = inputs(1, 3)[0]
     d = 1 - torch.tanh(field.W @ h + 0.3 * field.c + field.b).detach() ** 2
-    J = torch.eye(3) + 0.1 * jacobian(field, h)
+    J = EYE + 0.1 * jacobian(field, h)
     assert layer_factor(field, 0.1, d, d).item() == pytest.approx(
         torch.linalg.matrix_norm(J, 2).item(), abs=1e-12
     )
@@ -170,9 +179,28 @@ def test_a_thin_tube_grows_by_the_norms_of_the_layers():
     for i in range(3):
         product = 1.0
         for n in range(8):
-            J = torch.eye(3) + jacobian(model.field, states[n, i], n / 8) / 8
+            J = EYE + jacobian(model.field, states[n, i], n / 8) / 8
             product *= torch.linalg.matrix_norm(J, 2).item()
         assert growth[i].item() == pytest.approx(product, rel=1e-6)  # boxes of size 1e-9
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_tube_of_one_neuron_by_hand(sign):
+    # f = sign tanh(h), h_0 = 2, r_0 = 1.5: slopes between those at 3.5 and at 0.5; one step of 1/2
+    model = neural_ode(1, 1, 1, 1, rng=rng(), steps=2, method=integrate.EULER)
+    if sign == -1:
+        model.field = GradientField(1, 1, rng=rng())
+    with torch.no_grad():
+        for layer in (model.lift.weight, model.field.W):
+            layer.fill_(1.0)
+        if sign == 1:
+            model.field.Wt.fill_(1.0)
+        for layer in (model.lift.bias, model.field.c, model.field.b):
+            layer.zero_()
+    x = torch.tensor([[2.0]], dtype=torch.float64)
+    radii = tube(model, x, torch.tensor([1.5], dtype=torch.float64))
+    slope = np.cosh(0.5 if sign == 1 else 3.5) ** -2
+    assert radii[1].item() == pytest.approx(1.5 * (1 + sign * slope / 2), abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["free", "gradient"])

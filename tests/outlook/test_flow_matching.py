@@ -26,17 +26,13 @@ def torch_rng(seed=0):
 
 def test_a_gaussian_is_carried_by_the_affine_map():
     data, x = GaussianMixture([[1.0, -2.0]], 0.49), RNG(0).normal(size=(6, 2))
-    *_, end = integrate.trajectory(
-        lambda t, x: velocity(data, t, x), x, np.linspace(0, 1, 401)
-    )
+    *_, end = integrate.trajectory(lambda t, x: velocity(data, t, x), x, np.linspace(0, 1, 401))
     np.testing.assert_allclose(end, np.array([1.0, -2.0]) + 0.7 * x, atol=1e-10)
 
 
 def test_the_flow_on_the_line_keeps_quantiles():
     x = np.linspace(-2, 2, 9)[:, None]
-    *_, end = integrate.trajectory(
-        lambda t, x: velocity(LINE, t, x), x, np.linspace(0, 0.9, 801)
-    )
+    *_, end = integrate.trajectory(lambda t, x: velocity(LINE, t, x), x, np.linspace(0, 0.9, 801))
     start = GaussianMixture([[0.0]], 1).cdf(x[:, 0])
     np.testing.assert_allclose(marginal(LINE, 0.9).cdf(end[:, 0]), start, atol=1e-7)  # RK4
 
@@ -98,9 +94,7 @@ def test_bad_times_of_a_velocity_are_refused():
 def test_the_network_learns_the_velocity_of_a_gaussian():
     data = 2 + 0.5 * torch.randn(4000, 1, generator=torch_rng(1))
     field = Velocity(1, 32, rng=torch_rng())
-    losses = train(
-        field, data, steps=1500, batch=256, eta=1e-2, rng=torch_rng(2), progress=""
-    )
+    losses = train(field, data, steps=1500, batch=256, eta=1e-2, rng=torch_rng(2), progress="")
     # least loss for N(m, s^2): integral of the conditional variance s^2 / ((1-t)^2 + t^2 s^2)
     t = (np.arange(2000) + 0.5) / 2000
     least = np.mean(0.25 / ((1 - t) ** 2 + 0.25 * t**2))

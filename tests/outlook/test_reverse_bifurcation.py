@@ -5,11 +5,12 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from dsnnlib.outlook.diffusion import diffused, exact_score
+from dsnnlib.outlook.diffusion import diffused, exact_score, reverse
 from dsnnlib.outlook.mixtures import GaussianMixture
 from dsnnlib.outlook.reverse_bifurcation import (
     agreement,
     critical_time,
+    decided,
     drift,
     equilibrium,
     slope,
@@ -69,9 +70,7 @@ def test_the_critical_time_grows_like_the_logarithm_of_the_distance():
 def test_equilibria_of_the_coin_have_their_known_digits():
     # by mpmath with 20 digits
     found = equilibrium(np.array([0.2, 0.1]), 1.0)
-    np.testing.assert_allclose(
-        found, [0.96414414678585531536, 0.99492411413714995988], atol=1e-14
-    )
+    np.testing.assert_allclose(found, [0.96414414678585531536, 0.99492411413714995988], atol=1e-14)
 
 
 @pytest.mark.parametrize(("gamma", "m", "s2"), CASES[:3])
@@ -106,6 +105,32 @@ def test_agreement_is_that_of_the_forward_process():
     assert p == pytest.approx(norm.cdf(np.sqrt(a / (1 - a))), abs=1e-14)
 
 
+def test_kolmogorovs_equation_finds_the_agreement_of_the_reversal_to_first_order():
+    times, errors = np.array([0.1, 0.5, 2.0]), []
+    for steps in (300, 600):
+        errors.append(np.abs(decided(times, 1.0, steps=steps) - agreement(times)))
+    assert errors[1].max() < 5e-4
+    assert errors[0][-1] / errors[1][-1] == pytest.approx(2, abs=0.1)  # implicit Euler
+
+
+@pytest.mark.parametrize("gamma", [0.25, 4.0])
+def test_kolmogorovs_equation_agrees_with_simulated_films(gamma):
+    rng, n, data = np.random.default_rng(0), 4000, GaussianMixture([[-1.0], [1.0]], 0)
+    times = np.geomspace(1.0, 0.02, 201)
+    start, _ = diffused(data, 1.0).sample(n, rng)
+    films = reverse(exact_score(data), start, times, gamma=gamma, rng=rng)
+    signs = np.array([x[:, 0] > 0 for x in films])
+    share = (signs == signs[-1]).mean(1)[[0, 60, 120]]
+    p = decided(times[[0, 60, 120]], gamma)
+    assert (np.abs(share - p) < 4 * np.sqrt(p * (1 - p) / n)).all()
+
+
+def test_less_noise_decides_earlier():
+    shares = [decided([0.3, 1.0], gamma)[1] for gamma in (0.01, 0.1, 1.0, 10.0)]
+    assert (np.diff(shares) < 0).all()
+    assert shares[0] > 0.95
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -118,6 +143,8 @@ def test_agreement_is_that_of_the_forward_process():
         (lambda: equilibrium(0.1, -0.5), "gamma is -0.5; it must not be negative"),
         (lambda: equilibrium(0.1, 0.5, variance=9.0), "no equilibrium beyond 0"),
         (lambda: agreement(0), "t is 0.0; it must be positive"),
+        (lambda: decided([0.01], 1.0), "times must lie between end = 0.02 and 6"),
+        (lambda: decided([0.5], 0.0), "gamma is 0.0; it must be a positive finite number"),
     ],
 )
 def test_bad_input_is_refused(call, message):
