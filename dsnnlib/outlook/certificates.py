@@ -139,8 +139,7 @@ def tube(model, x, r0):
 def tube_radius(model, x, *, bisections=30):
     """Largest certified radius around each input that the `tube` proves, to 2^-bisections.
 
-    It is at least slack / (norm of A times the global factor), and at most slack / norm of A
-    times 1e6; a sample is never given more than its tube supports.
+    Never more than the tube supports, and never more than 2^20 times slack / norm of A.
     """
     _euler(model)
     count("bisections", bisections)

@@ -1,6 +1,8 @@
 r"""Flow matching with a network: regress a velocity, then follow it from noise to data.
 
 .. math:: \min_u\ \E\,\|u_t(x_t)-(x_1-x_0)\|^2,\qquad x_t=(1-t)x_0+tx_1,\quad t\sim U(0,1)
+
+Sampling is a neural ODE, and training uses the loop of `dsnnlib.propagation.neural_ode`.
 """
 
 from itertools import pairwise

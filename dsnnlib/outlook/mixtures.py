@@ -30,8 +30,8 @@ class GaussianMixture:
     Examples
     --------
     >>> coin = GaussianMixture([[-1], [1]], 0)
-    >>> coin.noised(0.6, 0.8).score([[0.0], [0.6]]).round(3).tolist()
-    [[0.0], [-0.453]]
+    >>> coin.noised(0.6, 0.8).score([[0.6]]).round(2).tolist()
+    [[-0.46]]
     """
 
     def __init__(self, means, variances, weights=None):

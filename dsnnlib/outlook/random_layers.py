@@ -154,7 +154,8 @@ def spectrum(layers, N, depth, replicas, rng):
     .. math:: W_lQ_{l-1} = Q_lR_l, \qquad \lambda_i \approx \frac1L\sum_{l=1}^L\log|(R_l)_{ii}|
 
     For rotation-invariant layers the mean of this is exact at every depth. In general the first
-    layers bias it by O(1/L).
+    layers bias it by O(1/L). Q_0 is the identity: where the law of the layers keeps a coordinate
+    space (triangular matrices), the exponents may come in another order.
 
     Parameters
     ----------

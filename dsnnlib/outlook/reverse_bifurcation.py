@@ -98,7 +98,7 @@ def agreement(t):
 
 
 def decided(times, gamma, *, end=0.02, steps=600, cells=1600):
-    r"""P(sign x_t = sign at the end) for the film of noise gamma from +-1, by Kolmogorov's equation.
+    r"""P(sign x_t = sign at the end) for data +-1 and noise gamma, by Kolmogorov's equation.
 
     The probability h(t, x) to end above 0, given x_t = x, solves
 

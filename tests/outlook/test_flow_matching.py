@@ -183,7 +183,7 @@ def test_the_energy_distance_has_no_bias():
 
 def test_two_distant_gaussians_have_the_distance_of_their_means():
     x, y = RNG(0).normal(size=(2, 500, 2))
-    assert energy_distance(x, y + [1e6, 0]) == pytest.approx(2e6, rel=1e-5)
+    assert energy_distance(x, y + np.array([1e6, 0])) == pytest.approx(2e6, rel=1e-5)
 
 
 def test_splits_compare_different_points_of_one_pool():
@@ -196,7 +196,7 @@ def test_splits_compare_different_points_of_one_pool():
 
 def test_the_nearest_point_is_found():
     data = RNG(0).normal(size=(9, 3))
-    np.testing.assert_allclose(nearest(data[:4] + [0.0, 1e-3, 0.0], data), 1e-3, rtol=1e-9)
+    np.testing.assert_allclose(nearest(data[:4] + np.array([0, 1e-3, 0]), data), 1e-3, rtol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,8 @@ def test_diagonal_layers_have_the_means_of_their_logarithms():
 
 def test_one_matrix_in_every_layer_has_the_moduli_of_its_eigenvalues():
     rng = np.random.default_rng(0)
-    W = np.diag([0.2, 1.5, 0.6]) + np.triu(rng.normal(size=(3, 3)), 1)
+    basis = rng.normal(size=(3, 3))
+    W = basis @ np.diag([0.2, 1.5, 0.6]) @ np.linalg.inv(basis)
     short, long = (
         spectrum(lambda rng, n: np.broadcast_to(W, (n, 3, 3)), 3, depth, 2, rng).value
         for depth in (60, 80)

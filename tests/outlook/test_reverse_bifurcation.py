@@ -77,7 +77,7 @@ def test_equilibria_of_the_coin_have_their_known_digits():
 def test_equilibria_agree_with_a_root_search(gamma, m, s2):
     t_c = critical_time(gamma, mean=m, variance=s2)
     for t in np.array([0.3, 0.8, 0.99]) * t_c:
-        root = brentq(lambda x: drift(t, x, gamma, mean=m, variance=s2), 1e-3, 20, xtol=1e-14)
+        root = brentq(lambda x, t=t: drift(t, x, gamma, mean=m, variance=s2), 1e-3, 20, xtol=1e-14)
         assert equilibrium(t, gamma, mean=m, variance=s2) == pytest.approx(root, abs=1e-11)
         assert drift(t, 1.01 * root, gamma, mean=m, variance=s2) < 0  # it attracts
 
