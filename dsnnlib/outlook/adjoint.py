@@ -80,7 +80,7 @@ def costates(layer, theta, path, p):
     Raises
     ------
     ValueError
-        If p has another shape than h_L.
+        If p has another shape or type than h_L.
     """
     _same_shape("p", p, path[-1])
     result = [p]
@@ -100,6 +100,7 @@ def tangents(layer, theta, path, v):
     return result
 
 
+@torch.no_grad()  # weights that ask for gradients must not make a tape of the advances
 def backpropagate(layer, theta, h, loss, *, steps, slots=None):
     r"""Loss and gradient of a network of `steps` layers, by the costate.
 
@@ -126,9 +127,9 @@ def backpropagate(layer, theta, h, loss, *, steps, slots=None):
     ------
     ValueError
         If `steps` or `slots` is not a whole number, at least 1, h is not a tensor of
-        floating-point numbers, or `loss` gives something else than one number.
+        floating-point numbers, theta no dict of such, or `loss` gives not one number.
     """
-    h, steps = _state(h), count("steps", steps)
+    h, steps, theta = _state(h), count("steps", steps), _weights(theta)
     total = {name: torch.zeros_like(weight) for name, weight in theta.items()}
 
     def record(i, h):
@@ -161,6 +162,7 @@ def backpropagate(layer, theta, h, loss, *, steps, slots=None):
     return Gradient(*done.result, total)
 
 
+@torch.no_grad()
 def costate_gradient(
     field, theta, h, loss, *, horizon, steps, method=integrate.RK4, reconstruct=False
 ):
@@ -191,7 +193,7 @@ def costate_gradient(
         If an argument makes no sense, as in `backpropagate` and `solver_layer`.
     """
     layer = solver_layer(field, horizon=horizon, steps=steps, method=method)
-    path = [_state(h)]
+    path, theta = [_state(h)], _weights(theta)
     for i in range(steps):
         path.append(layer(theta, i, path[-1]))
         if reconstruct:
@@ -243,9 +245,22 @@ def _state(h):
     return h
 
 
+def _weights(theta):
+    if not isinstance(theta, dict):
+        raise ValueError(f"theta is {shown(theta)}; it must be a dict of tensors")
+    for name, weight in theta.items():
+        if not (isinstance(weight, torch.Tensor) and weight.is_floating_point()):
+            raise ValueError(
+                f"theta[{name!r}] is {shown(weight)}; it must be a tensor of floating-point numbers"
+            )
+    return theta
+
+
 def _same_shape(name, value, h):
     if not isinstance(value, torch.Tensor) or value.shape != h.shape:
         shape = tuple(getattr(value, "shape", ()))
         raise ValueError(
             f"{name} has the shape {shape}; it must be that of the state, {tuple(h.shape)}"
         )
+    if value.dtype != h.dtype:
+        raise ValueError(f"{name} holds {value.dtype}; it must be that of the state, {h.dtype}")

@@ -6,7 +6,14 @@ fails proves nothing.
 
 import torch
 
-from dsnnlib._checks import count, positive
+from dsnnlib._checks import count, positive, shown
+
+
+def samples(x):
+    """Return x; refuse what is not a floating-point tensor (N, d)."""
+    if not (isinstance(x, torch.Tensor) and x.is_floating_point() and x.ndim == 2):
+        raise ValueError(f"x is {shown(x)}; it must be a floating-point tensor (N, d)")
+    return x
 
 
 def answers(model, x):
@@ -36,10 +43,20 @@ def projected_gradient(model, x, radius, *, steps=40, rng):
     -------
     (N, d) tensor
         The perturbed inputs, in the ball.
+
+    Raises
+    ------
+    ValueError
+        If x is no batch of samples, a radius is not positive, or rng is no generator.
     """
-    radius = torch.as_tensor(radius, dtype=x.dtype).expand(len(x))
-    if not (radius > 0).all():
-        raise ValueError(f"radius is {radius.min().item():.3g}; it must be positive")
+    radius = torch.as_tensor(radius, dtype=samples(x).dtype)
+    if radius.shape not in ((), (1,), (len(x),)):
+        raise ValueError(f"radius has the shape {tuple(radius.shape)}; it must be one a sample")
+    radius = radius.expand(len(x))
+    if not ((radius > 0) & radius.isfinite()).all():
+        raise ValueError(f"radius is {radius.min().item():.3g}; it must be positive and finite")
+    if not isinstance(rng, torch.Generator):
+        raise ValueError(f"rng is {shown(rng)}; it must be a torch.Generator")
     start, size = answers(model, x), radius.unsqueeze(-1)
     push = size * _unit(torch.randn(x.shape, generator=rng, dtype=x.dtype))
     for _ in range(count("steps", steps)):
@@ -78,13 +95,14 @@ def smallest_attack(model, x, *, steps=15, bisections=16, reach=1e3):
     Moosavi-Dezfooli, Fawzi, Frossard (arXiv:1511.04599) for the first stage.
     """
     count("steps", steps), count("bisections", bisections)
-    reach, start = positive("reach", reach), answers(model, x)
+    reach, start = positive("reach", reach), answers(model, samples(x))
     best, distance = x.clone(), torch.full((len(x),), torch.inf, dtype=x.dtype)
     for rival in _rivals(model, x, start):
         point = x.clone()
         for _ in range(steps):
             gap, slope = _slope(model, point, start, rival)
             ahead = 1.02 * (-gap / slope.square().sum(-1)).clamp(min=0)
+            ahead = torch.where(ahead.isfinite(), ahead, 0)  # no slope: stay
             point = point + ahead.unsqueeze(-1) * slope
             best, distance = _keep(model, x, point, start, best, distance, reach)
     found = distance.isfinite()

@@ -11,6 +11,7 @@ from torch import nn
 
 from dsnnlib import integrate
 from dsnnlib._checks import count, finite, positive, shown
+from dsnnlib.outlook.attacks import samples
 
 
 class GradientField(nn.Module):
@@ -61,16 +62,17 @@ def slack(model, x):
 
     It is :math:`|\Phi|/|\tilde A|` for scalar output, else
     :math:`\min_{j\ne i}(\Phi_i-\Phi_j)/|\tilde A_i-\tilde A_j|` with the winner i.
+    A tie has no slack.
     """
     with torch.no_grad():
-        out, rows = model(x), model.readout.weight
+        out, rows = model(samples(x)), model.readout.weight
         if len(rows) == 1:
-            return out[..., 0].abs() / rows.norm()
+            return torch.where(out == 0, 0, out.abs() / rows.norm())[..., 0]
         winner = out.argmax(-1, keepdim=True)
         gaps = out.gather(-1, winner) - out
         sizes = (rows[winner] - rows).norm(dim=-1)
-        ratios = (gaps / sizes).scatter(-1, winner, torch.inf)
-        return ratios.min(-1).values
+        ratios = torch.where(gaps == 0, 0, gaps / sizes)  # not 0 / 0, if two rows are equal
+        return ratios.scatter(-1, winner, torch.inf).min(-1).values
 
 
 def certified_radius(model, x, growth):
@@ -100,8 +102,18 @@ def layer_factor(field, dt, low, high):
     Returns
     -------
     (...) tensor
+
+    Raises
+    ------
+    ValueError
+        If dt is not positive, or low and high are no bounds of k slopes.
     """
     dt, W, Wt = positive("dt", dt), field.W.detach(), field.Wt.detach()
+    for name, value in (("low", low), ("high", high)):
+        if not isinstance(value, torch.Tensor) or value.shape[-1:] != (len(W),):
+            raise ValueError(f"{name} is {shown(value)}; it must be a tensor (..., {len(W)})")
+    if not (low <= high).all():
+        raise ValueError("low exceeds high; the slopes must lie between them")
     base = (1 - dt * getattr(field, "rate", 0.0)) * torch.eye(W.shape[1], dtype=W.dtype)
     if isinstance(field, GradientField):
         most = torch.linalg.eigvalsh(base + dt * (Wt * low.unsqueeze(-2)) @ W)[..., -1]
@@ -123,7 +135,7 @@ def tube(model, x, r0):
     model : NeuralODE
         With method EULER and a field of tanh neurons.
     x : (N, d) tensor
-    r0 : (N,) tensor
+    r0 : float or (N,) tensor
         Radii at the first state, >= 0.
 
     Returns
@@ -131,15 +143,19 @@ def tube(model, x, r0):
     (steps + 1, N) tensor
     """
     _euler(model)
-    if not (r0 >= 0).all():
-        raise ValueError(f"r0 is {r0.min().item():g}; it must not be negative")
+    r0 = torch.as_tensor(r0, dtype=samples(x).dtype)
+    if r0.shape not in ((), (1,), (len(x),)):
+        raise ValueError(f"r0 has the shape {tuple(r0.shape)}; it must be one number a sample")
+    r0 = r0.expand(len(x))
+    if not ((r0 >= 0) & r0.isfinite()).all():
+        raise ValueError(f"r0 is {r0.min().item():g}; it must be finite and not negative")
     return _radii(model, _preactivations(model, x), r0)
 
 
 def tube_radius(model, x, *, bisections=30):
-    """Largest certified radius around each input that the `tube` proves, to 2^-bisections.
+    """A certified radius around each input, as large as bisection finds one that the `tube` proves.
 
-    Never more than the tube supports, and never more than 2^20 times slack / norm of A.
+    Every radius that it returns is proved; no more than 2^20 times slack / norm of A is tried.
     """
     _euler(model)
     count("bisections", bisections)

@@ -19,7 +19,7 @@ Griewank and Walther, ACM Trans. Math. Software 26 (2000) 19-45. Page: outlook/b
 from dataclasses import dataclass
 from math import comb
 
-from dsnnlib._checks import count
+from dsnnlib._checks import count, shown
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def sweep(advance, pull, start, cotangent, *, steps, slots):
     """
     for name, function in (("advance", advance), ("pull", pull)):
         if not callable(function):
-            raise ValueError(f"{name} is {function!r}; it must be a function")
+            raise ValueError(f"{name} is {shown(function)}; it must be a function")
     stored, advances, held = {0: start}, 0, 1
     at, state = 0, start
     for kind, i, *to in schedule(steps, slots):

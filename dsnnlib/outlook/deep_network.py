@@ -42,12 +42,14 @@ class DeepNetworks(nn.Module):
     def __init__(self, weight, bias, *, depth, width, classes, rng, orthogonal=False):
         super().__init__()
         weight = positives("weight", np.atleast_1d(weight))
-        bias = np.broadcast_to(array("bias", bias), weight.shape)
+        shaped("weight", weight, (len(weight),))
+        bias = array("bias", bias)
+        bias = np.broadcast_to(bias, weight.shape) if bias.ndim == 0 else bias
+        shaped("bias", bias, weight.shape)
         if (bias < 0).any():
             raise ValueError(f"bias is {shown(bias.min())}; it must not be negative")
         L, N, q = count("depth", depth), count("width", width), count("classes", classes)
-        if not isinstance(rng, torch.Generator):
-            raise ValueError(f"rng is {shown(rng)}; it must be a torch.Generator")
+        _generator(rng)
         deviation, shift = (
             torch.tensor(v**0.5, dtype=torch.float32).view(-1, 1, 1) for v in (weight, bias)
         )
@@ -61,10 +63,12 @@ class DeepNetworks(nn.Module):
     def states(self, x):
         """List of h_0, ..., h_L, each (S, B, N), for inputs (B, N)."""
         _, S, N, _ = self.W.shape
+        if not isinstance(x, torch.Tensor) or x.dtype != self.W.dtype:
+            raise ValueError(f"x is {shown(x)}; it must be a tensor of {self.W.dtype}")
         shaped("x", x, (len(x), N))
         states = [x.expand(S, -1, -1)]
         for W, b in zip(self.W.unbind(), self.b.unbind(), strict=True):
-            states.append(torch.tanh(torch.baddbmm(b, states[-1], W)))
+            states.append(torch.baddbmm(b, states[-1], W).tanh_())
         return states
 
     def forward(self, x):
@@ -73,12 +77,14 @@ class DeepNetworks(nn.Module):
 
     def losses(self, x, labels):
         """Mean cross entropy of each network, (S,)."""
+        self._labelled(x, labels)
         scores = self(x).log_softmax(-1)
         return -scores[:, torch.arange(len(labels)), labels].mean(1)
 
     @torch.no_grad()
     def accuracy(self, x, labels):
         """Share of inputs with the right class, (S,) array."""
+        self._labelled(x, labels)
         return (self(x).argmax(-1) == labels).float().mean(1).numpy()
 
     def gradient_growth(self, x, labels):
@@ -86,6 +92,7 @@ class DeepNetworks(nn.Module):
 
         The norm of dLoss/dh_l over the batch, divided by that of dLoss/dh_L.
         """
+        self._labelled(x, labels)
         states = self.states(x)
         scores = (states[-1] @ self.A).log_softmax(-1)
         loss = -scores[:, torch.arange(len(labels)), labels].mean(1).sum()
@@ -102,6 +109,7 @@ class DeepNetworks(nn.Module):
         Vectors are normalised in every layer, so nothing overflows. Minus infinity if a layer is
         saturated to working precision and annihilates a vector.
         """
+        _generator(rng)
         states = self.states(x)
         v = torch.randn(states[0].shape[1:], generator=rng).expand(states[0].shape)
         v, total = v / v.norm(dim=2, keepdim=True), torch.zeros(states[0].shape[:2])
@@ -110,6 +118,18 @@ class DeepNetworks(nn.Module):
             size = v.norm(dim=2, keepdim=True)
             v, total = v / size.clamp_min(1e-30), total + size[..., 0].log()
         return (total / len(self.W)).mean(1).numpy()
+
+    def _labelled(self, x, labels):
+        """Refuse labels that are not one class for each input."""
+        if not isinstance(labels, torch.Tensor) or labels.dtype != torch.int64:
+            raise ValueError(f"labels is {shown(labels)}; it must be a tensor of torch.int64")
+        if labels.shape != (len(x),):
+            raise ValueError(
+                f"labels has the shape {tuple(labels.shape)}; it must be {(len(x),)}, as x"
+            )
+        classes = self.A.shape[2]
+        if len(labels) == 0 or labels.min() < 0 or labels.max() >= classes:
+            raise ValueError(f"labels must hold one or more of 0, ..., {classes - 1}")
 
 
 def train(networks, x, labels, eta, *, steps, batch, rng, momentum=0.0, progress="training"):
@@ -144,10 +164,8 @@ def train(networks, x, labels, eta, *, steps, batch, rng, momentum=0.0, progress
     eta = torch.tensor(eta, dtype=torch.float32).expand(S).view(S, 1, 1)
     steps, batch = count("steps", steps), count("batch", batch)
     beta = fraction("momentum", momentum)
-    if len(labels) != len(x):
-        raise ValueError(f"labels has {len(labels)} entries; it must have as many as x, {len(x)}")
-    if not isinstance(rng, torch.Generator):
-        raise ValueError(f"rng is {shown(rng)}; it must be a torch.Generator")
+    networks._labelled(x, labels)
+    _generator(rng)
     parameters = list(networks.parameters())
     velocities = [torch.zeros_like(p) for p in parameters]
     history = np.empty((steps, S))
@@ -158,6 +176,11 @@ def train(networks, x, labels, eta, *, steps, batch, rng, momentum=0.0, progress
         gradients = torch.autograd.grad(losses.sum(), parameters)
         with torch.no_grad():
             for p, v, g in zip(parameters, velocities, gradients, strict=True):
-                p.sub_(eta * v.mul_(beta).add_(g))
+                p.addcmul_(eta, v.mul_(beta).add_(g), value=-1)
         history[step] = losses.detach().numpy()
     return history
+
+
+def _generator(rng):
+    if not isinstance(rng, torch.Generator):
+        raise ValueError(f"rng is {shown(rng)}; it must be a torch.Generator")

@@ -52,6 +52,8 @@ def reverse(score, x, times, *, gamma=1.0, rng):
     ------
     ValueError
         If times do not fall or are negative, gamma is negative, or the score has another shape.
+    ArithmeticError
+        If the score is not finite.
 
     References
     ----------
@@ -67,8 +69,7 @@ def _reverse(score, x, times, gamma, rng):
     yield x
     for t, following in pairwise(times):
         dt = t - following
-        s = shaped("score(t, x)", score(t, x), x.shape)
-        x = x + dt * (x + (1 + gamma) * s)
+        x = x + dt * (x + (1 + gamma) * _finite(score, t, x))
         if gamma > 0:
             x = x + np.sqrt(2 * gamma * dt) * rng.normal(size=x.shape)
         yield x
@@ -93,13 +94,19 @@ def probability_flow(score, x, times, *, method=integrate.RK4):
     ------
     ValueError
         If times do not fall or are negative, or the score has another shape.
+    ArithmeticError
+        If the score is not finite.
     """
     x, times = array("x", x), falling("times", times)
 
-    def field(t, x):
-        return -x - shaped("score(t, x)", score(t, x), x.shape)
+    return integrate.trajectory(lambda t, x: -x - _finite(score, t, x), x, times, method=method)
 
-    return integrate.trajectory(field, x, times, method=method)
+
+def _finite(score, t, x):
+    s = shaped("score(t, x)", score(t, x), x.shape)
+    if not np.isfinite(s).all():
+        raise ArithmeticError(f"score(t, x) holds NaN or infinity at t = {t:g}")
+    return s
 
 
 def falling(name, times):

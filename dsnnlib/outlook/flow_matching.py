@@ -12,14 +12,16 @@ import torch
 from torch import nn
 
 from dsnnlib import integrate
-from dsnnlib._checks import count, shown
+from dsnnlib._checks import count, shaped, shown
 from dsnnlib.propagation.neural_ode import fit
 
 FREQUENCIES = (1, 2, 4)  # of the sines and cosines, in which the network sees the time
 
 
 class Velocity(nn.Module):
-    """A network u(t, x) in R^d, if wanted with a class as a third input.
+    r"""A network u(t, x) in R^d, if wanted with a class as a third input.
+
+    It may be the correction to a velocity that is known, `around`: the sum of both is returned.
 
     Parameters
     ----------
@@ -29,12 +31,21 @@ class Velocity(nn.Module):
         How many classes; 0 for none.
     hidden : int
         Number of hidden layers.
+    around : callable, optional
+        ``around(t, x)``, such as a `GaussianVelocity`.
     rng : torch.Generator
         For the random weights.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or has another shape.
     """
 
-    def __init__(self, d, width, *, rng, classes=0, hidden=2):
+    def __init__(self, d, width, *, rng, classes=0, hidden=2, around=None):
         super().__init__()
+        if not isinstance(rng, torch.Generator):
+            raise ValueError(f"rng is {shown(rng)}; it must be a torch.Generator")
         d, width, hidden = count("d", d), count("width", width), count("hidden", hidden)
         self.d, self.classes = d, count("classes", classes, least=0)
         sizes = [d + 1 + 2 * len(FREQUENCIES) + self.classes, *[width] * hidden, d]
@@ -46,6 +57,7 @@ class Velocity(nn.Module):
                 layer.bias.zero_()
             layers += [layer, nn.SiLU()]
         self.layers = nn.Sequential(*layers[:-1])
+        self.around = around
 
     def forward(self, t, x, label=None):
         """u(t, x) for x (n, d), t a number or (n, 1), and labels (n,) if there are classes."""
@@ -53,8 +65,44 @@ class Velocity(nn.Module):
         waves = [f(torch.pi * k * t) for k in FREQUENCIES for f in (torch.sin, torch.cos)]
         inputs = [x, t, *waves]
         if self.classes:
+            _classes(label, len(x), self.classes)
             inputs.append(nn.functional.one_hot(label, self.classes).to(x.dtype))
-        return self.layers(torch.cat(inputs, 1))
+        correction = self.layers(torch.cat(inputs, 1))
+        return correction if self.around is None else self.around(t, x) + correction
+
+
+class GaussianVelocity:
+    r"""The exact velocity for the Gaussian N(m, C).
+
+    .. math:: u_t(x)=m+\bigl(tC-(1-t)I\bigr)\bigl(t^2C+(1-t)^2I\bigr)^{-1}(x-tm)
+
+    Eigenvalues of C below 1e-4 of the largest are raised to it, so that u is finite at t = 1.
+
+    Parameters
+    ----------
+    mean : (d,) tensor
+        m.
+    covariance : (d, d) tensor
+        C, symmetric and positive semidefinite, not zero.
+
+    Raises
+    ------
+    ValueError
+        If the covariance has another shape or no positive eigenvalue.
+    """
+
+    def __init__(self, mean, covariance):
+        d = len(mean)
+        self.mean = mean
+        spectrum, self.axes = torch.linalg.eigh(shaped("covariance", covariance, (d, d)))
+        if not spectrum[-1] > 0:
+            raise ValueError("covariance has no positive eigenvalue; it must not be zero")
+        self.spectrum = spectrum.clamp(min=1e-4 * spectrum[-1].item())
+
+    def __call__(self, t, x, label=None):
+        """u(t, x) for x (n, d), and t a number or (n, 1); a label makes no difference."""
+        rate = (t * self.spectrum - (1 - t)) / (t**2 * self.spectrum + (1 - t) ** 2)
+        return self.mean + (((x - t * self.mean) @ self.axes) * rate) @ self.axes.T
 
 
 class Regression(nn.Module):
@@ -91,12 +139,13 @@ def train(velocity, data, labels=None, *, steps, batch, eta, rng, progress="flow
     Raises
     ------
     ValueError
-        If data have another dimension than the velocity, or labels are missing.
+        If data have another dimension than the velocity, or labels are missing or not wanted.
     """
-    if data.ndim != 2 or data.shape[1] != velocity.d:
-        raise ValueError(f"data has the shape {tuple(data.shape)}; it must be (N, {velocity.d})")
-    if velocity.classes and (labels is None or labels.shape != data.shape[:1]):
-        raise ValueError(f"labels is {shown(labels)}; it must hold the class of each sample")
+    _points("data", data, velocity)
+    if velocity.classes:
+        _classes(labels, len(data), velocity.classes)
+    if labels is not None and not velocity.classes:
+        raise ValueError("labels are given, but the velocity has no classes")
     if not isinstance(rng, torch.Generator):
         raise ValueError(f"rng is {shown(rng)}; it must be a torch.Generator")
     indices = torch.arange(len(data))
@@ -119,6 +168,26 @@ def generate(velocity, x, labels=None, *, steps, method=integrate.MIDPOINT):
 
     The error of the integration is O(steps**-method.order).
     """
+    _points("x", x, velocity)
     times = np.linspace(0, 1, count("steps", steps) + 1)
     states = integrate.trajectory(lambda t, x: velocity(t, x, labels), x, times, method=method)
     return torch.stack(list(states))
+
+
+def _points(name, x, velocity):
+    dtype = next(velocity.parameters()).dtype
+    if not (isinstance(x, torch.Tensor) and x.ndim == 2 and x.shape[1] == velocity.d):
+        shape = tuple(x.shape) if hasattr(x, "shape") else shown(x)
+        raise ValueError(
+            f"{name} is {type(x).__name__} {shape}; it must be a tensor (n, {velocity.d})"
+        )
+    if x.dtype != dtype:
+        raise ValueError(f"{name} holds {x.dtype}; it must hold {dtype} as the network does")
+
+
+def _classes(labels, n, classes):
+    good = isinstance(labels, torch.Tensor) and labels.shape == (n,) and labels.dtype == torch.int64
+    if not (good and (labels >= 0).all() and (labels < classes).all()):
+        raise ValueError(
+            f"labels is {shown(labels)}; it must hold the class of each point, 0 to {classes - 1}"
+        )

@@ -73,13 +73,15 @@ def adapted_weight(A, gap):
     Raises
     ------
     ValueError
-        If A is not one square matrix, or gap is not positive.
+        If A is not one square matrix, or gap is not positive or lost in rounding errors.
     """
     A, gap = _square("A", A), positive("gap", gap)
     if A.ndim != 2:
         raise ValueError(f"A has {A.ndim} dimensions; it must be one matrix")
     eye = np.eye(len(A))
     B = A - (np.linalg.eigvals(A).real.max() + gap) * eye
+    if np.linalg.eigvals(B).real.max() >= 0:
+        raise ValueError(f"gap is {gap:.3g}; it must exceed the rounding errors of A's eigenvalues")
     P = solve_continuous_lyapunov(B.T, -eye)
     return (P + P.T) / 2
 

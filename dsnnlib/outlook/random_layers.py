@@ -8,7 +8,7 @@ and for ReLU layers almost everything.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma, gammaln, polygamma, xlogy
+from scipy.special import digamma, gammaln, logsumexp, polygamma
 
 from dsnnlib import estimate
 from dsnnlib._checks import array, count, generator, positive, shaped
@@ -73,8 +73,8 @@ class GaussianLayers:
 
     def __call__(self, rng, replicas):
         """Draw layers, shape (replicas, N, N)."""
-        shape = (replicas, self.N, self.N)
-        return rng.normal(scale=(self.variance / self.N) ** 0.5, size=shape)
+        shape = (count("replicas", replicas), self.N, self.N)
+        return generator("rng", rng).normal(scale=(self.variance / self.N) ** 0.5, size=shape)
 
 
 def critical_variance(N):
@@ -131,21 +131,20 @@ class ReluLayers:
     def moment_exponent(self, p):
         """Lambda(p) = log E (norm(h_{l+1}) / norm(h_l))^p for p > 0."""
         p = positive("p", p)
-        probabilities = self._survivors()
         k = np.arange(1, self.N + 1) / 2
-        powers = np.exp(gammaln(k + p / 2) - gammaln(k)) * (2 * self.variance / self.N) ** (p / 2)
-        return float(np.log(probabilities @ powers))
+        powers = gammaln(k + p / 2) - gammaln(k) + p / 2 * np.log(2 * self.variance / self.N)
+        return float(logsumexp(self._log_survivors() + powers))
 
-    def _survivors(self):
-        """P(K = k) for k = 1, ..., N."""
+    def _log_survivors(self):
+        """Logarithm of P(K = k) for k = 1, ..., N."""
         k = np.arange(1, self.N + 1)
         ways = gammaln(self.N + 1) - gammaln(k + 1) - gammaln(self.N - k + 1)
-        return np.exp(ways + xlogy(self.N, 0.5))
+        return ways - self.N * np.log(2)
 
     def _terms(self):
         k = np.arange(1, self.N + 1) / 2
         means = (np.log(2 * self.variance / self.N) + digamma(k)) / 2
-        return self._survivors() / (1 - self.death), means, polygamma(1, k) / 4
+        return np.exp(self._log_survivors()) / (1 - self.death), means, polygamma(1, k) / 4
 
 
 def spectrum(layers, N, depth, replicas, rng):

@@ -6,7 +6,8 @@ has the drift :math:`x+(1+\gamma)\,\partial_x\log p_t(x)`. With :math:`a=e^{-2t}
 
 .. math:: b(x)=\Bigl(1-\frac{1+\gamma}v\Bigr)x+\frac{1+\gamma}v\sqrt a\,m\tanh\frac{\sqrt a\,mx}v .
 
-At each time it is frozen, as an autonomous equation, and its equilibria are counted.
+At each time it is frozen, as an autonomous equation, and its equilibria are counted. They are
+those in the scale of x: the drift of c(t) x has its pitchfork at another time.
 """
 
 import numpy as np
@@ -69,10 +70,14 @@ def equilibrium(t, gamma, *, mean=1.0, variance=0.0):
     r"""The largest equilibrium of the drift: 0 before the pitchfork, positive after.
 
     Newton's method from the right. For x > 0 the drift is concave, so that the iteration
-    falls to the equilibrium and cannot miss it.
+    falls to the equilibrium and cannot miss it. Without noise the two terms of the drift cancel
+    to a relative size a, so t is at most 10 there.
     """
-    a, v, strength = _constants(t, gamma, mean, variance)
-    c, k = np.sqrt(a) * mean / v, strength / v - 1  # b(x) = (k + 1) sqrt(a) m tanh(c x) - k x
+    a, v, _ = _constants(t, gamma, mean, variance)
+    if gamma == 0 and np.max(t) > 10:
+        raise ValueError(f"t is {np.max(t):g}; without noise it must be at most 10")
+    c = np.sqrt(a) * mean / v
+    k = (gamma + a * (1 - variance)) / v  # b(x) = (k + 1) sqrt(a) m tanh(c x) - k x
     if (k <= 0).any():
         raise ValueError(f"variance is {variance:g}; at this time there is no equilibrium beyond 0")
     push = (k + 1) * np.sqrt(a) * mean
@@ -131,6 +136,8 @@ def decided(times, gamma, *, end=0.02, steps=600, cells=1600):
     if not ((times > end) & (times <= 6)).all():
         raise ValueError(f"times must lie between end = {end:g} and 6")
     steps, cells = count("steps", steps), count("cells", cells, least=2)
+    if cells % 2:
+        raise ValueError(f"cells is {cells}; it must be even, so that 0 is a point of the grid")
     x, dx = np.linspace(-6, 6, cells + 1, retstep=True)
     grid = np.geomspace(end, 1.01 * times.max(), steps + 1)
     above, shares = np.heaviside(x, 0.5), [1.0]

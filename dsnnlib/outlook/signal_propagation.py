@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.polynomial.hermite_e import hermegauss
 from scipy.optimize import brentq
 
-from dsnnlib._checks import array, count, positive, positives, shown
+from dsnnlib._checks import array, count, finite, positive, positives, shown
 
-NODES = 160
+NODES = 200
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,12 @@ TANH = Activation(np.tanh, _tanh_slope, lambda x: -2 * np.tanh(x) * _tanh_slope(
 
 
 def gauss(function, nodes=NODES):
-    """E function(z) for standard normal z; `function` maps (nodes,) to (..., nodes)."""
+    """E function(z) for standard normal z; `function` maps (nodes,) to (..., nodes).
+
+    The trapezoidal rule in u, where z = sinh(u). Its nodes are dense near 0, where tanh(sqrt(q) z)
+    is steep: for `chi` the relative error is below 1e-9 up to q = 50, and below 1e-5 at 200. An even number of nodes
+    leaves 0 out, where an activation may have a kink.
+    """
     z, weights = _rule(count("nodes", nodes))
     return function(z) @ weights
 
@@ -72,8 +76,8 @@ class WideNetwork:
 
     def __post_init__(self):
         positive("weight", self.weight)
-        if self.bias != 0:
-            positive("bias", self.bias)
+        if finite("bias", self.bias) < 0:
+            raise ValueError(f"bias is {shown(self.bias)}; it must not be negative")
 
     def length(self, q):
         """The next mean square, for q >= 0 of any shape."""
@@ -131,8 +135,8 @@ class WideNetwork:
         Raises
         ------
         ArithmeticError
-            If chi > 1, and there is no fixed point in [0, 1) (an odd activation without bias has
-            c* = 0).
+            If chi > 1 and no fixed point is found below 1 - 1e-6: chi is too close to 1, or q is
+            not a fixed length.
         """
         if self.chi(q) <= 1:
             return 1.0
@@ -140,7 +144,7 @@ class WideNetwork:
         if abs(gap[0]) < 1e-12:
             return 0.0
         if gap[0] * gap[1] > 0:
-            raise ArithmeticError(f"no fixed correlation in [0, 1) at q = {shown(q)}")
+            raise ArithmeticError(f"no fixed correlation below 1 - 1e-6 at q = {shown(q)}")
         return brentq(lambda c: float(self.correlation(c, q)) - c, 0, 1 - 1e-6, xtol=1e-13)
 
     def depth_scales(self):
@@ -181,8 +185,19 @@ def edge_of_chaos(q, phi=TANH):
 
 
 def critical_weight(bias, phi=TANH, *, largest=20.0):
-    """The sigma_w^2 at the edge for sigma_b^2 = `bias` > 0, and q* there."""
-    bias = positive("bias", bias)
+    """The sigma_w^2 at the edge for sigma_b^2 = `bias` > 0, and q* there.
+
+    Raises
+    ------
+    ValueError
+        If the bias is not positive, or too large or too small for a q* in [1e-9, `largest`].
+    """
+    bias, largest = positive("bias", bias), positive("largest", largest)
+    ends = edge_of_chaos([1e-9, largest], phi)[1]
+    if not ends[0] <= bias <= ends[1]:
+        raise ValueError(
+            f"bias is {shown(bias)}; it must be at most {ends[1]:.6g} for q <= {largest}"
+        )
     q = brentq(lambda q: float(edge_of_chaos(q, phi)[1]) - bias, 1e-9, largest, xtol=1e-14)
     return float(edge_of_chaos(q, phi)[0]), q
 
@@ -198,8 +213,9 @@ def relu_correlation(c):
 
 @lru_cache
 def _rule(nodes):
-    z, weights = hermegauss(nodes)
-    return z, weights / weights.sum()
+    u = np.linspace(-1, 1, nodes) * np.arcsinh(12.0)
+    weights = np.exp(-(np.sinh(u) ** 2) / 2) * np.cosh(u)
+    return np.sinh(u), weights / weights.sum()
 
 
 def _lengths(q):

@@ -30,9 +30,7 @@ def energy_distance(x, y):
     Szekely and Rizzo, J. Stat. Plan. Inference 143 (2013) 1249-1272.
     """
     x, y = _cloud("x", x), _cloud("y", y)
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(f"x and y have {x.shape[1]} and {y.shape[1]} columns; give as many")
-    return 2 * cdist(x, y).mean() - _within(cdist(x, x)) - _within(cdist(y, y))
+    return 2 * _between(x, y).mean() - _within(cdist(x, x)) - _within(cdist(y, y))
 
 
 def split_distances(pool, n, m, *, splits, rng):
@@ -70,7 +68,15 @@ def split_distances(pool, n, m, *, splits, rng):
 
 def nearest(x, data):
     """Distance (n,) of each point x (n, d) to the nearest of the data (m, d)."""
-    return cdist(array("x", x, ndim=2), array("data", data, ndim=2)).min(1)
+    return _between(array("x", x, ndim=2), array("data", data, ndim=2)).min(1)
+
+
+def _between(x, y):
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(
+            f"the two samples have {x.shape[1]} and {y.shape[1]} columns; give as many"
+        )
+    return cdist(x, y)
 
 
 def _within(distances):

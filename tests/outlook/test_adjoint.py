@@ -1,5 +1,7 @@
 """Costates and gradients against autograd, closed forms, complex steps and the order of methods."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -103,6 +105,23 @@ def test_checkpoints_run_each_layer_as_often_as_promised(network):
 
     backpropagate(counted, theta, h, energy, steps=6, slots=2)
     assert sorted(calls) == sorted([0] * 3 + [1] * 3 + [2] * 2 + [3] * 3 + [4] * 2 + [5])
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_with_checkpoints_few_states_are_alive_even_if_weights_ask_for_gradients(asks):
+    theta = {"W": torch.eye(4, dtype=torch.float64).requires_grad_(asks)}
+    refs, most = [], [0]
+
+    def layer(theta, i, h):
+        end = torch.tanh(h @ theta["W"])
+        refs.append(weakref.ref(end))
+        most[0] = max(most[0], sum(ref() is not None for ref in refs))
+        return end
+
+    h = torch.ones(3, 4, dtype=torch.float64)
+    found = backpropagate(layer, theta, h, energy, steps=60, slots=3)
+    assert most[0] <= 3 + 2  # the state on its way, and the one after it
+    assert not found.weights["W"].requires_grad
 
 
 def test_a_sum_of_slopes_agrees_with_a_complex_step():
@@ -344,6 +363,19 @@ def test_bad_input_is_refused_in_one_line(network):
             lambda: costates(layer, theta, path, h[0]),
         ),
         (r"p has the shape \(\)", lambda: costates(layer, theta, path, 1.0)),
+        (
+            "p holds torch.float32; it must be that of the state",
+            lambda: costates(layer, theta, path, h.float()),
+        ),
+        ("theta is 3; it must be a dict", lambda: backpropagate(layer, 3, h, energy, steps=6)),
+        (
+            r"theta\['a'\] is 1.0; it must be a tensor of floating",
+            lambda: backpropagate(layer, {"a": 1.0}, h, energy, steps=6),
+        ),
+        (
+            r"theta\['a'\] is 1.0; it must be a tensor of floating",
+            lambda: costate_gradient(linear, {"a": 1.0}, h, energy, horizon=1, steps=6),
+        ),
         (r"v has the shape \(4,\)", lambda: tangents(layer, theta, path, h[0])),
         ("horizon is 0; it must be a positive", lambda: solver_layer(linear, horizon=0, steps=2)),
         ("steps is 2.5; it must be", lambda: solver_layer(linear, horizon=1, steps=2.5)),

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import expm
 
+from dsnnlib import integrate
 from dsnnlib.outlook.attacks import answers, projected_gradient, smallest_attack
-from dsnnlib.outlook.attribution import integrated_gradients
+from dsnnlib.outlook.attribution import finite_time_exponents, integrated_gradients
 from dsnnlib.propagation.neural_ode import neural_ode
 
 
@@ -120,15 +122,70 @@ def test_the_answer_is_a_sign_or_the_largest_output():
         (lambda: projected_gradient(ring, normal(2, 2), 0.0, rng=rng()), "radius is 0; it must"),
         (lambda: projected_gradient(ring, normal(2, 2), -1.0, rng=rng()), "radius is -1; it must"),
         (lambda: projected_gradient(ring, normal(2, 2), 1.0, steps=0, rng=rng()), "steps is 0"),
+        (lambda: projected_gradient(ring, normal(2, 2), np.inf, rng=rng()), "radius is inf; it"),
+        (lambda: projected_gradient(ring, normal(2, 2), normal(3), rng=rng()), "radius has the sh"),
+        (lambda: projected_gradient(ring, normal(2), 1.0, rng=rng()), r"x is .* tensor \(N, d\)"),
+        (lambda: projected_gradient(ring, normal(2, 2), 1.0, rng=None), "rng is None"),
+        (lambda: smallest_attack(ring, normal(2)), r"x is .* tensor \(N, d\)"),
+        (lambda: smallest_attack(ring, torch.ones((2, 2), dtype=int)), r"x is .* floating-point"),
         (lambda: smallest_attack(ring, normal(2, 2), steps=0), "steps is 0"),
         (lambda: smallest_attack(ring, normal(2, 2), bisections=0), "bisections is 0"),
         (lambda: smallest_attack(ring, normal(2, 2), reach=0), "reach is 0; it must be a positive"),
-        (lambda: integrated_gradients(ring, normal(2, 2), 0.0, nodes=0), "nodes is 0"),
+        (lambda: integrated_gradients(ring, normal(2, 2), normal(2), nodes=0), "nodes is 0"),
+        (lambda: integrated_gradients(ring, normal(2, 2), normal(3)), "reference has the shape"),
+        (lambda: integrated_gradients(ring, normal(2), normal(2)), r"x is .* tensor \(N, d\)"),
+        (lambda: finite_time_exponents(network(), normal(2)), r"x is .* tensor \(N, d\)"),
+        (
+            lambda: finite_time_exponents(network(tolerance=1e-6), normal(3, 2)),
+            "model has the tolerance 1e-06; it must have fixed steps",
+        ),
     ],
 )
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_model_without_slope_is_left_alone():
+    model = network()
+    with torch.no_grad():
+        model.readout.weight.zero_()
+    assert (smallest_attack(model, normal(3, 2))[1] == torch.inf).all()
+
+
+# ---- exponents ----
+
+
+def network(**options):
+    return neural_ode(2, 3, 1, 5, rng=rng(), **options)
+
+
+class Linear(torch.nn.Module):
+    B = normal(3, 3, seed=4)
+
+    def forward(self, t, h):
+        return h @ self.B.T
+
+
+@pytest.mark.parametrize("horizon", [0.5, 2.0])
+def test_exponents_of_a_linear_flow_are_those_of_its_matrix_exponential(horizon):
+    model = network(horizon=horizon, steps=200)
+    model.field = Linear()
+    stretch = expm(horizon * Linear.B.numpy()) @ model.lift.weight.detach().numpy()
+    expected = np.log(np.linalg.norm(stretch, 2)) / horizon
+    assert np.allclose(finite_time_exponents(model, normal(4, 2)), expected, atol=1e-8)  # RK4
+
+
+@pytest.mark.parametrize("method", [integrate.EULER, integrate.RK4])
+def test_exponents_are_the_largest_stretch_of_small_circles(method):
+    model, x = network(steps=6, method=method), normal(10, 2)
+    turn = torch.linspace(0, torch.pi, 721, dtype=torch.float64)
+    push = 1e-5 * torch.stack([turn.cos(), turn.sin()], 1)[:, None]
+    with torch.no_grad():
+        ends = [model.states(x + s * push)[-1] for s in (1, -1)]
+    stretch = ((ends[0] - ends[1]).norm(dim=-1) / 2e-5).max(0).values
+    # the nearest of the directions misses the best one by at most pi / 1440
+    assert torch.allclose(finite_time_exponents(model, x), stretch.log(), atol=1e-5)
 
 
 # ---- integrated gradients ----

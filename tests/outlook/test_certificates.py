@@ -17,11 +17,14 @@ from dsnnlib.outlook.certificates import (
 )
 from dsnnlib.propagation.neural_ode import TanhField, neural_ode, variation
 
-EYE = torch.eye(3, dtype=torch.float64)
+EYE, ONE = torch.eye(3, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
 
 
 def rng(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+FIELD = TanhField(2, 2, rng=rng())
 
 
 def network(kind="free", d=2, m=3, q=1, k=5, *, steps=8, method=integrate.EULER, seed=0):
@@ -103,6 +106,26 @@ def test_the_slack_of_classes_is_the_distance_to_the_nearest_plane():
         assert (outside != winner).any()
 
 
+@pytest.mark.parametrize("q", [1, 3])
+def test_a_tie_is_certified_for_no_radius(q):
+    model = network(q=q)
+    with torch.no_grad():
+        model.readout.weight.zero_()
+        model.readout.bias.zero_()
+    assert (slack(model, inputs()) == 0).all()
+    assert (tube_radius(model, inputs()) == 0).all()
+
+
+def test_two_equal_classes_do_not_disturb_a_third():
+    model, x = network(q=3), inputs()
+    with torch.no_grad():
+        model.readout.weight[1] = model.readout.weight[0]
+        model.readout.bias[1], model.readout.bias[2] = model.readout.bias[0], 50.0
+    gaps = (model(x)[:, 2] - model(x)[:, 0]).detach()
+    size = (model.readout.weight[2] - model.readout.weight[0]).norm().item()
+    assert torch.allclose(slack(model, x), gaps / size)
+
+
 def test_the_certified_radius_is_exact_for_a_flow_that_dilates():
     model = neural_ode(3, 3, 1, 2, rng=rng(), steps=1, method=integrate.EULER)
     model.field = Half()  # one Euler step: times 1.5
@@ -160,7 +183,7 @@ def test_the_factor_at_known_slopes_is_the_norm_of_the_jacobian():
 @pytest.mark.parametrize("size", [1e-3, 0.1, 1.0])
 def test_no_perturbation_leaves_the_tube(kind, size):
     model, x = network(kind), inputs(5)
-    radii = tube(model, x, torch.full((5,), size, dtype=torch.float64))
+    radii = tube(model, x, size)
     push = torch.randn(300, 5, 3, generator=rng(5), dtype=torch.float64)
     push = size * push / push.norm(dim=-1, keepdim=True)
     with torch.no_grad():
@@ -244,10 +267,14 @@ def test_gronwall_bounds_the_flow_and_its_solver():
     [
         (lambda: certified_radius(network(), inputs(), 0), "growth is 0; it must be a positive"),
         (lambda: certified_radius(network(), inputs(), np.inf), "growth is inf"),
-        (
-            lambda: layer_factor(TanhField(2, 2, rng=rng()), 0, 0, 1),
-            "dt is 0; it must be a positive",
-        ),
+        (lambda: layer_factor(FIELD, 0, 0 * ONE, ONE), "dt is 0; it must be a positive"),
+        (lambda: layer_factor(FIELD, 0.1, 0, ONE), "low is 0; it must be a tensor"),
+        (lambda: layer_factor(FIELD, 0.1, ONE, ONE[:1]), r"high is .* a tensor \(..., 2\)"),
+        (lambda: layer_factor(FIELD, 0.1, ONE, 0 * ONE), "low exceeds high"),
+        (lambda: slack(network(), inputs()[0]), r"x is .* tensor \(N, d\)"),
+        (lambda: tube_radius(network(), inputs().numpy()), r"x is .* tensor \(N, d\)"),
+        (lambda: tube(network(), inputs(), torch.ones(3)), r"r0 has the shape \(3,\)"),
+        (lambda: tube(network(), inputs(), np.inf), "r0 is inf; it must be finite"),
         (lambda: tube_radius(network(method=integrate.RK4), inputs()), "not run by Euler steps"),
         (lambda: tube(network(method=integrate.RK4), inputs(), 1), "not run by Euler steps"),
         (lambda: tube_radius(network(), inputs(), bisections=0), "bisections is 0"),

@@ -198,6 +198,14 @@ def test_bad_films_are_refused():
         list(probability_flow(lambda t, x: x[:, 0], x, [1.0, 0.5]))
 
 
+def test_a_score_that_is_not_finite_is_refused():
+    x, nan = np.zeros((3, 1)), lambda t, x: x * np.nan
+    with pytest.raises(ArithmeticError, match=r"score\(t, x\) holds NaN or infinity at t = 1"):
+        list(reverse(nan, x, [1.0, 0.5], rng=RNG(0)))
+    with pytest.raises(ArithmeticError, match=r"score\(t, x\) holds NaN or infinity at t = 1"):
+        list(probability_flow(nan, x, [1.0, 0.5]))
+
+
 def test_the_score_of_many_points_agrees_with_a_direct_sum():
     points, x, t = RNG(2).normal(size=(50, 4)), RNG(3).normal(size=(7, 4)), 0.2
     a = np.exp(-2 * t)

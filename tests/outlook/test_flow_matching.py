@@ -8,13 +8,16 @@ from scipy.stats import energy_distance as scipy_energy_distance
 
 from dsnnlib import integrate
 from dsnnlib.outlook.diffusion import exact_score, probability_flow
-from dsnnlib.outlook.flow_matching import Velocity, generate, train
+from dsnnlib.outlook.flow_matching import GaussianVelocity, Velocity, generate, train
 from dsnnlib.outlook.interpolant import diffusion_time, marginal, velocity
 from dsnnlib.outlook.mixtures import GaussianMixture
 from dsnnlib.outlook.two_sample import energy_distance, nearest, split_distances
 
 RNG = np.random.default_rng
 LINE = GaussianMixture([[-2.0], [0.3], [1.5]], [0.04, 0.25, 0.01], [3, 5, 2])
+
+
+ZEROS = torch.zeros(5, dtype=torch.int64)
 
 
 def torch_rng(seed=0):
@@ -88,7 +91,47 @@ def test_bad_times_of_a_velocity_are_refused():
         diffusion_time(1.0)
 
 
+def test_the_velocity_of_a_gaussian_carries_noise_to_its_law():
+    root = torch.tensor([[1.0, 0.3], [0.3, 0.5]], dtype=torch.float64)  # of the covariance
+    mean, z = torch.tensor([1.0, -2.0]).double(), torch.randn(6, 2, generator=torch_rng()).double()
+    field = GaussianVelocity(mean, root @ root)
+    *_, end = integrate.trajectory(field, z, np.linspace(0, 1, 401))
+    np.testing.assert_allclose(end, mean + z @ root, atol=1e-8)  # RK4
+    # a round Gaussian is also a mixture, of one
+    x, t = RNG(0).normal(size=(5, 2)), 0.6
+    round_one = GaussianVelocity(mean, 0.49 * torch.eye(2).double())(t, torch.tensor(x))
+    np.testing.assert_allclose(round_one, velocity(GaussianMixture([[1.0, -2.0]], 0.49), t, x))
+
+
+def test_flat_directions_of_a_gaussian_stay_finite_at_the_end():
+    field = GaussianVelocity(torch.zeros(2), torch.diag(torch.tensor([1.0, 0.0])))
+    x = torch.tensor([[2.0, 0.5]])
+    np.testing.assert_allclose(field(1.0, x), x)  # C C^-1 x, with the floor 1e-4 for C_22
+    rows = field(torch.tensor([[0.2], [0.7]]), x.expand(2, 2))  # a time for each row
+    np.testing.assert_allclose(rows, torch.cat([field(0.2, x), field(0.7, x)]), rtol=1e-6)
+
+
+def test_the_residual_of_the_exact_velocity_of_points_is_that_of_their_posterior_mean():
+    points, (x0, x1), t = (
+        GaussianMixture(RNG(1).normal(size=(6, 3)), 0),
+        RNG(2).normal(size=(2, 4, 3)),
+        0.8,
+    )
+    xt = (1 - t) * x0 + t * x1
+    mean = marginal(points, t).posterior(xt) @ points.means
+    residual = velocity(points, t, xt) - (x1 - x0)
+    np.testing.assert_allclose(residual, (mean - x1) / (1 - t), atol=1e-12)
+
+
 # ---- a network ----
+
+
+def test_a_network_around_a_velocity_adds_its_correction():
+    around = GaussianVelocity(torch.ones(2), 0.25 * torch.eye(2))
+    alone = Velocity(2, 8, rng=torch_rng())
+    both = Velocity(2, 8, rng=torch_rng(), around=around)
+    x = torch.randn(4, 2, generator=torch_rng(1))
+    assert torch.allclose(both(0.3, x), alone(0.3, x) + around(0.3, x))
 
 
 def test_the_network_learns_the_velocity_of_a_gaussian():
@@ -136,10 +179,31 @@ def test_the_integration_of_the_samples_has_the_order_of_its_method():
     [
         (lambda f: Velocity(0, 8, rng=torch_rng()), "d is 0; it must be a whole number"),
         (lambda f: Velocity(2, 8, classes=-1, rng=torch_rng()), "classes is -1"),
-        (lambda f: learn(f, torch.ones(5, 3)), r"data has the shape \(5, 3\); it must be \(N, 2\)"),
+        (lambda f: Velocity(2, 8, rng=0), "rng is 0; it must be a torch.Generator"),
+        (lambda f: learn(f, torch.ones(5, 3)), r"data is Tensor \(5, 3\); it must be a tensor"),
+        (lambda f: learn(f, np.ones((5, 2))), r"data is ndarray \(5, 2\); it must be a tensor"),
+        (lambda f: learn(f, torch.ones(5, 2).double()), "data holds torch.float64; it must hold"),
         (lambda f: learn(f, torch.ones(5, 2)), "labels is None; it must hold the class"),
-        (lambda f: learn(f, torch.ones(5, 2), torch.ones(4)), "labels is tensor"),
-        (lambda f: learn(f, torch.ones(5, 2), torch.ones(5), rng=0), "rng is 0; it must be"),
+        (lambda f: learn(f, torch.ones(5, 2), ZEROS[:4]), "labels is tensor"),
+        (lambda f: learn(f, torch.ones(5, 2), ZEROS.double()), "labels is tensor"),
+        (lambda f: learn(f, torch.ones(5, 2), ZEROS + 3), "the class of each point, 0 to 2"),
+        (lambda f: learn(f, torch.ones(5, 2), ZEROS - 1), "the class of each point, 0 to 2"),
+        (lambda f: learn(f, torch.ones(5, 2), ZEROS, rng=0), "rng is 0; it must be"),
+        (
+            lambda f: learn(Velocity(2, 8, rng=torch_rng()), torch.ones(5, 2), ZEROS),
+            "labels are given, but the velocity has no classes",
+        ),
+        (lambda f: f(0.0, torch.ones(5, 2)), "labels is None; it must hold the class"),
+        (lambda f: generate(f, torch.ones(5), steps=2), r"x is Tensor \(5,\); it must be a tensor"),
+        (lambda f: generate(f, [1.0], steps=2), r"x is list \[1.0\]; it must be a tensor"),
+        (
+            lambda f: GaussianVelocity(torch.zeros(2), torch.eye(3)),
+            r"covariance has the shape .*; it must be \(2, 2\)",
+        ),
+        (
+            lambda f: GaussianVelocity(torch.zeros(2), torch.zeros(2, 2)),
+            "covariance has no positive eigenvalue",
+        ),
         (lambda f: generate(f, torch.ones(5, 2), steps=0), "steps is 0"),
     ],
 )
@@ -205,6 +269,7 @@ def test_the_nearest_point_is_found():
         (lambda: energy_distance(np.ones((1, 2)), np.ones((3, 2))), "x has one point"),
         (lambda: energy_distance(np.ones((3, 2)), np.ones(3)), "y has 1 dimensions"),
         (lambda: energy_distance(np.ones((3, 2)), np.ones((3, 1))), "2 and 1 columns"),
+        (lambda: nearest(np.ones((3, 2)), np.ones((3, 1))), "2 and 1 columns"),
         (
             lambda: split_distances(np.ones((5, 2)), 3, 3, splits=1, rng=RNG(0)),
             "pool has 5 points; it must have at least 6",

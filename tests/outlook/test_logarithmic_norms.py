@@ -149,6 +149,7 @@ def test_a_gradient_layer_never_expands():
         (lambda: logarithmic_norm(np.eye(2), 3), "p is 3; it must be 1, 2 or"),
         (lambda: slope_bound(np.eye(2), np.eye(2), p=3), "p is 3; it must be 1, 2 or"),
         (lambda: adapted_weight(np.eye(2), 0), "gap is 0; it must be a positive"),
+        (lambda: adapted_weight(np.diag([-1.0, -2.0]), 1e-17), "gap is 1e-17; it must exceed"),
         (lambda: adapted_weight(np.ones((2, 2, 2)), 0.1), "A has 3 dimensions"),
         (lambda: adapted_weight(np.ones((2, 3)), 0.1), "A has the shape"),
         (lambda: weighted_logarithmic_norm(np.eye(2), -np.eye(2)), "P has the eigenvalue"),

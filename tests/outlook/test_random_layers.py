@@ -100,6 +100,12 @@ def test_the_fourth_moment_of_he_layers_has_the_factor_one_plus_five_over_n():
         assert ReluLayers(N).moment_exponent(2) == pytest.approx(0, abs=1e-11)
 
 
+def test_high_moments_of_relu_layers_do_not_overflow():
+    relu = ReluLayers(4)  # from p = 400 on K = 4 carries the moment
+    expected = GaussianLayers(4, 2.0).moment_exponent(900.0) - 4 * math.log(2)
+    assert relu.moment_exponent(900) == pytest.approx(expected, rel=1e-3)
+
+
 def test_one_relu_neuron_survives_every_second_layer():
     one = ReluLayers(1, 3.0)
     assert one.death == 0.5
@@ -181,6 +187,8 @@ RNG = np.random.default_rng(0)
         (lambda: GaussianLayers(3, -1.0), "variance is -1"),
         (lambda: GaussianLayers(3).moment_exponent(-3), "p is -3; it must be above -N"),
         (lambda: GaussianLayers(3).moment_exponent(math.nan), "p holds NaN"),
+        (lambda: GaussianLayers(3)(0, 2), "rng is 0"),
+        (lambda: GaussianLayers(3)(RNG, 0), "replicas is 0"),
         (lambda: ReluLayers(0), "N is 0"),
         (lambda: ReluLayers(3, -2.0), "variance is -2"),
         (lambda: ReluLayers(3).moment_exponent(0), "p is 0"),

@@ -61,6 +61,14 @@ def test_with_much_noise_the_drift_breaks_when_the_law_gets_two_bumps():
         assert (left + right > 2 * middle) == two
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.25, 1.0, 4.0])
+def test_where_the_forward_process_does_not_shrink_all_films_break_with_the_law(gamma):
+    # y = e^t x has the frozen slope b'(0) - 1
+    m, s2 = 2.0, 0.7
+    t = brentq(lambda t: slope(t, gamma, mean=m, variance=s2) - 1, 0.1, 3, xtol=1e-14)
+    assert t == pytest.approx(np.log(m**2 + 1 - s2) / 2, abs=1e-12)  # p_t gets two bumps
+
+
 def test_the_critical_time_grows_like_the_logarithm_of_the_distance():
     for gamma in (0.5, 1.0, 3.0):
         t = critical_time(gamma, mean=1e4, variance=0.5)
@@ -93,6 +101,7 @@ def test_without_noise_there_are_always_three_equilibria():
     x = equilibrium(np.array([0.1, 1.0, 5.0]), 0.0)
     assert (x > 0.9).all()
     assert x[-1] == pytest.approx(np.sqrt(3), abs=1e-3)  # a -> 0
+    assert equilibrium(9.0, 0.0) == pytest.approx(np.sqrt(3), abs=1e-6)
 
 
 def test_agreement_is_that_of_the_forward_process():
@@ -142,6 +151,8 @@ def test_less_noise_decides_earlier():
         (lambda: drift(-1.0, 0.0, 1.0), "t is -1.0; it must be positive"),
         (lambda: equilibrium(0.1, -0.5), "gamma is -0.5; it must not be negative"),
         (lambda: equilibrium(0.1, 0.5, variance=9.0), "no equilibrium beyond 0"),
+        (lambda: equilibrium([1.0, 30.0], 0.0), "t is 30; without noise it must be at most 10"),
+        (lambda: decided([0.5], 1.0, cells=3), "cells is 3; it must be even"),
         (lambda: agreement(0), "t is 0.0; it must be positive"),
         (lambda: decided([0.01], 1.0), "times must lie between end = 0.02 and 6"),
         (lambda: decided([0.5], 0.0), "gamma is 0.0; it must be a positive finite number"),

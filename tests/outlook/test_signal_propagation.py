@@ -48,7 +48,24 @@ def test_the_derivatives_of_tanh_are_its_derivatives():
 def test_lengths_agree_with_adaptive_integration(q):
     expected = 2 * quad(lambda z: math.tanh(q**0.5 * z) ** 2 * normal(z), 0, 12)[0]
     found = WideNetwork(1.7, 0.2).length(q)
-    assert found == pytest.approx(1.7 * expected + 0.2, abs=1e-6)
+    assert found == pytest.approx(1.7 * expected + 0.2, abs=1e-10)
+
+
+@pytest.mark.parametrize(("q", "rel"), [(5.0, 1e-9), (50.0, 1e-9), (200.0, 1e-5)])
+def test_long_states_are_integrated_although_the_slope_is_a_narrow_peak(q, rel):
+    far = 20 / q**0.5  # the slope is below 1e-16 beyond
+    peak = 2 * quad(lambda z: math.cosh(q**0.5 * z) ** -4 * normal(z), 0, far, epsabs=1e-13)[0]
+    network = WideNetwork(1.0, 0)
+    assert float(network.chi(q)) == pytest.approx(peak, rel=rel)
+    square = 2 * quad(lambda z: math.tanh(q**0.5 * z) ** 2 * normal(z), 0, far, epsabs=1e-13)[0]
+    rest = math.erfc(far / 2**0.5)
+    assert float(network.length(q)) == pytest.approx(square + rest, abs=rel)
+
+
+def test_just_above_the_edge_no_correlation_is_found_and_it_says_so():
+    weight, q = critical_weight(0.05)
+    with pytest.raises(ArithmeticError, match="below 1 - 1e-6"):
+        WideNetwork(weight * (1 + 1e-8), 0.05).fixed_correlation(q)
 
 
 @pytest.mark.parametrize("q", [0.1, 0.7, 3.0])
@@ -188,6 +205,8 @@ def test_he_variance_is_the_edge_of_relu():
         (lambda: WideNetwork(0, 0.1), "weight is 0"),
         (lambda: WideNetwork(-1.0, 0.1), "weight is -1"),
         (lambda: WideNetwork(1.0, -0.1), "bias is -0.1"),
+        (lambda: WideNetwork(1.0, np.array([0.1, 0.2])), "bias is array"),
+        (lambda: critical_weight(30.0), "bias is 30.0; it must be at most"),
         (lambda: WideNetwork(1.0, 0.1).length(-1), "q is -1"),
         (lambda: WideNetwork(1.0, 0.1).chi(math.nan), "q holds NaN"),
         (lambda: WideNetwork(1.0, 0.1).correlation(1.1, 1.0), "c is 1.1"),
