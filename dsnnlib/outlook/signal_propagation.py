@@ -42,8 +42,8 @@ def gauss(function, nodes=NODES):
     """E function(z) for standard normal z; `function` maps (nodes,) to (..., nodes).
 
     The trapezoidal rule in u, where z = sinh(u). Its nodes are dense near 0, where tanh(sqrt(q) z)
-    is steep: for `chi` the relative error is below 1e-9 up to q = 50, and below 1e-5 at 200. An even number of nodes
-    leaves 0 out, where an activation may have a kink.
+    is steep: for `chi` the relative error is below 1e-9 up to q = 50, and below 1e-5 at q = 200.
+    An even number of nodes leaves out 0, where an activation may have a kink.
     """
     z, weights = _rule(count("nodes", nodes))
     return function(z) @ weights
