@@ -47,7 +47,7 @@ def critical_time(gamma, *, mean=1.0, variance=0.0):
     gamma : float
         Noise of the sampler, > 0. (Without noise the origin repels at all times.)
     mean : float
-        |m| > 0: half the distance of the groups.
+        Length of m, positive: half the distance of the groups.
     variance : float
         s^2 >= 0, of each group.
 
