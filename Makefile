@@ -3,15 +3,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 SITE := _build/html/book/index.html
 
-.PHONY: help book test lint clean
+.PHONY: help book site-offline test lint clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/'
 
 book: $(VENV)/.installed  ## build the book into _build/html (executes what has changed)
 	@$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@echo "Open this page in a browser: $(abspath $(SITE))"
+
+site-offline: book  ## add Pyodide to the site, by npm: cells run in a browser without the net
+	@$(BIN)/python book/_live/pyodide_folder.py _build/html/pyodide $(if $(FROM),--from $(FROM))
+	@$(BIN)/jupyter-book build . -W -n --keep-going -q
 
 test: book $(VENV)/.installed-test lint  ## build the book, then run all tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -q
