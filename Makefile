@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SITE := _build/html/book/index.html
 
-.PHONY: help book test lint clean
+.PHONY: help book site notebooks test lint clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -12,6 +12,12 @@ help:  ## show this list
 book: $(VENV)/.installed  ## build the book into _build/html (executes what has changed)
 	@$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@echo "Open this page in a browser: $(abspath $(SITE))"
+
+site: book  ## pack the book for any static host: a folder and a zip in _build/site
+	@$(BIN)/python tools/pack.py
+
+notebooks: book  ## every chapter as an .ipynb that is readable without MyST
+	@echo "The notebooks: $(abspath _build/html/notebooks)"
 
 test: book $(VENV)/.installed-test lint  ## build the book, then run all tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -q
