@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SITE := _build/html/book/index.html
 
-.PHONY: help book site-offline test lint clean
+.PHONY: help book site-offline test lint clean site notebooks
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -16,6 +16,12 @@ book: $(VENV)/.installed  ## build the book into _build/html (executes what has 
 site-offline: book  ## add Pyodide to the site, by npm: cells run in a browser without the net
 	@$(BIN)/python book/_live/pyodide_folder.py _build/html/pyodide $(if $(FROM),--from $(FROM))
 	@$(BIN)/jupyter-book build . -W -n --keep-going -q
+
+site: book  ## pack the book for any static host: a folder and a zip in _build/site
+	@$(BIN)/python tools/pack.py
+
+notebooks: book  ## every chapter as an .ipynb that is readable without MyST
+	@echo "The notebooks: $(abspath _build/html/notebooks)"
 
 test: book $(VENV)/.installed-test lint  ## build the book, then run all tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -q
