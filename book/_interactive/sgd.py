@@ -20,7 +20,7 @@ def figure():
     eta = np.linspace(0.02, 2.8, 90)
     curves = (
         (LAW.descent_exponent, "orange", "gradient descent μ", (1.5, -0.98)),
-        (LAW.exponent, "blue", "almost every run λ", (0.72, -0.2)),
+        (LAW.exponent, "blue", "almost every run λ", (0.45, -0.14)),
         (mean_square, "green", "root mean square ½Λ(2)", (0.06, 0.88)),
     )
     still = [line([0, 2.85], [0, 0], "grey thin")]

@@ -6,7 +6,7 @@ from _interactive.drawing import Axis, Figure, Frame, Panel, Slider, dots, line,
 from dsnnlib.training.gradient_descent import descend
 from dsnnlib.training.landscapes.product import Product
 
-START, STEPS = (1.7, 0.8), 120
+START, STEPS = (1.6, 0.9), 120
 RATES = np.round(np.arange(0.1, 1.45, 0.05), 2)
 END, SIDE, FLOOR = 2.6, 1.9, -10  # of the axes: u, v, and the logarithm of the loss
 FAR = 50
@@ -20,7 +20,7 @@ def figure():
         "orbit",
         Axis("weight u", 0, END, (0, 1, 2)),
         Axis("weight v", 0, SIDE, (0, 1)),
-        (line(u, 1 / u, "grey thin"), words(0.2, 1.2, "uv = 1", "grey")),
+        (line(u, 1 / u, "grey thin"), words(0.68, 1.72, "uv = 1", "grey")),
     )
     loss = Panel(
         "loss",
