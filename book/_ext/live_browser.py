@@ -19,9 +19,9 @@ from sphinx.util.osutil import relative_uri
 import dsnnlib
 
 LIBRARY = Path(dsnnlib.__file__).parent
-SCRIPTS = Path(__file__).resolve().parents[1] / "_live"
-FILES = ("browser.js", "cells.js", "live.css", "runner.py", "worker.js")
-FOLDER = "_static/live"
+SCRIPTS = Path(__file__).resolve().parents[1] / "_browser"
+FILES = ("browser.js", "cells.js", "lite.css", "runner.py", "worker.js")
+FOLDER = "_static/browser"
 WHEEL = f"dsnnlib-{dsnnlib.__version__}-py3-none-any.whl"
 OWN = "pyodide/"  # where a site keeps Pyodide of its own
 PYODIDE = {  # the packages of Pyodide, by the name of the import
@@ -139,10 +139,10 @@ def add_bar(app, pagename, templatename, context, doctree):
         if ":" not in url:  # a folder of the site
             url = relative_uri(app.builder.get_target_uri(pagename), url)
         bar = (
-            f'<div class="live" data-runs="browser" data-packages="{escape(packages)}" '
+            f'<div class="lite" data-runs="browser" data-packages="{escape(packages)}" '
             f'data-wheel="{WHEEL}" data-pyodide="{escape(url)}" hidden></div>'
         )
-        app.add_js_file("live/browser.js", type="module")
+        app.add_js_file("browser/browser.js", type="module")
     head, end, rest = context["body"].partition("</h1>")
     context["body"] = head + end + bar + rest
 
@@ -150,7 +150,7 @@ def add_bar(app, pagename, templatename, context, doctree):
 def _refusal(lacking):
     names = " and ".join(TITLES.get(name, name) for name in lacking)
     return (
-        f'<div class="live" data-needs="{escape(" ".join(lacking))}"><p>No browser has '
+        f'<div class="lite" data-needs="{escape(" ".join(lacking))}"><p>No browser has '
         f"{escape(names)}, which this page's cells need. To change and run them, get the book's "
         "source: <code>make live</code> runs them on your own machine.</p></div>"
     )
@@ -192,7 +192,7 @@ def pack(wheel):
 
 def setup(app):
     app.add_config_value("pyodide_url", OWN, rebuild="html", types=[str])
-    app.add_css_file("live/live.css")
+    app.add_css_file("browser/lite.css")
     app.connect("config-inited", prefer_own)
     app.connect("source-read", read_needs)
     app.connect("html-page-context", add_bar)

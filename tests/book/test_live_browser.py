@@ -21,7 +21,7 @@ def test_a_start_that_fails_is_said_and_can_be_tried_again(visit):  # noqa: F811
     page.route("**/pyodide.js", lambda route: route.abort())
     button = page.get_by_role("button", name="Run this page in your browser")
     button.click()
-    page.locator(".live-status", has_text="It did not start").wait_for()
+    page.locator(".lite-status", has_text="It did not start").wait_for()
     assert button.is_enabled()
 
 
@@ -55,7 +55,7 @@ def started(browser, address, site):  # noqa: F811
 def edited(started):
     """edited(number, code) -> the output of that cell, after it ran this code."""
     page, _ = started
-    cells = page.locator("div.cell:has(.live-cell)")
+    cells = page.locator("div.cell:has(.lite-cell)")
 
     def edited(number, code):
         cell = cells.nth(number - 1)
@@ -63,9 +63,9 @@ def edited(started):
             cell.get_by_role("button", name=f"Edit cell {number}", exact=True).click()
         cell.get_by_role("textbox").fill(code)
         cell.get_by_role("textbox").press("Shift+Enter")
-        cell.locator('.live-mark[data-state="done"], .live-mark[data-state="failed"]').wait_for()
+        cell.locator('.lite-mark[data-state="done"], .lite-mark[data-state="failed"]').wait_for()
         page.wait_for_function(
-            "n => /done|failed/.test(document.querySelectorAll('.live-mark')[n].dataset.state)",
+            "n => /done|failed/.test(document.querySelectorAll('.lite-mark')[n].dataset.state)",
             arg=number - 1,
             timeout=60_000,
         )
@@ -76,7 +76,7 @@ def edited(started):
 
 def test_an_edited_cell_runs_and_its_output_takes_the_place_of_the_built_one(edited):
     cell = edited(3, "import dsnnlib\nprint(6 * 7)\ndsnnlib.__version__")
-    assert cell.locator(".live-text").all_text_contents() == ["42\n", "'0.1.0'"]
+    assert cell.locator(".lite-text").all_text_contents() == ["42\n", "'0.1.0'"]
     assert cell.locator(".cell_output > *").count() == 1, "the built output stays"
 
 
@@ -94,10 +94,10 @@ def test_a_witness_is_shown_as_in_the_book(edited):
 
 def test_an_error_is_shown_and_the_page_goes_on(edited):
     cell = edited(5, "a = 1\na / 0")
-    text = cell.locator(".live-error").text_content()
+    text = cell.locator(".lite-error").text_content()
     assert "line 2" in text and "----> 2 a / 0" in text and "ZeroDivisionError" in text
-    assert cell.locator(".live-mark").text_content().startswith("failed, In[")
-    assert edited(5, "a").locator(".live-text").text_content() == "1"
+    assert cell.locator(".lite-mark").text_content().startswith("failed, In[")
+    assert edited(5, "a").locator(".lite-text").text_content() == "1"
 
 
 def test_a_figure_takes_its_place_above_the_caption(started, edited):
@@ -119,11 +119,11 @@ def test_a_figure_takes_its_place_above_the_caption(started, edited):
 def test_restart_forgets_and_stops_what_runs(started, edited):
     page, complaints = started
     edited(3, "kept = 1")
-    cell = page.locator("div.cell:has(.live-cell)").nth(2)
+    cell = page.locator("div.cell:has(.lite-cell)").nth(2)
     cell.get_by_role("textbox").fill("while True: pass")
     cell.get_by_role("textbox").press("Shift+Enter")
-    cell.locator('.live-mark[data-state="running"]').wait_for()
+    cell.locator('.lite-mark[data-state="running"]').wait_for()
     page.get_by_role("button", name="Restart").click()
-    page.locator(".live-status", has_text="Ready.").wait_for(timeout=180_000)
-    text = edited(3, "kept").locator(".live-error").text_content()
+    page.locator(".lite-status", has_text="Ready.").wait_for(timeout=180_000)
+    text = edited(3, "kept").locator(".lite-error").text_content()
     assert "NameError" in text and not complaints

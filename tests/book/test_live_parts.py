@@ -16,7 +16,7 @@ RUNS = {"book/1_introduction/two_systems", "book/4_mean_field/kuramoto_networks"
 
 
 def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_live" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_browser" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -40,7 +40,7 @@ def bars(site, chapters):
     found = {}
     for name in chapters:
         text = (site / f"{name}.html").read_text(encoding="utf8")
-        (bar,) = re.findall(r'<div class="live"([^>]*)>', text)
+        (bar,) = re.findall(r'<div class="lite"([^>]*)>', text)
         found[name] = dict(re.findall(r'data-(\w+)="([^"]*)"', bar))
     return found
 
@@ -57,7 +57,7 @@ def test_the_pages_without_torch_and_transport_run_in_a_browser(site, executed):
 
 def test_a_page_that_does_not_run_says_why_and_what_else_there_is(site):
     text = (site / "book/3_training/edge_of_stability.html").read_text(encoding="utf8")
-    (bar,) = re.findall(r'<div class="live".*?</div>', text, re.DOTALL)
+    (bar,) = re.findall(r'<div class="lite".*?</div>', text, re.DOTALL)
     assert "PyTorch" in bar and "make live" in bar
     assert "live/browser.js" not in text
 
@@ -208,7 +208,7 @@ assert r.run("from matplotlib import pyplot as plt; plt.plot([1])"), out
 assert "image/svg+xml" in out[-1]["data"]
 """
     result = subprocess.run(
-        [sys.executable, "-c", code, ROOT / "book" / "_live"],
+        [sys.executable, "-c", code, ROOT / "book" / "_browser"],
         cwd=ROOT,
         capture_output=True,
         text=True,

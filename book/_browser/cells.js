@@ -16,7 +16,7 @@ function element(name, className, text = "") {
 }
 
 function button(text, label, action) {
-  const made = element("button", "live-button", text);
+  const made = element("button", "lite-button", text);
   made.type = "button";
   if (label) made.setAttribute("aria-label", label);
   made.addEventListener("click", action);
@@ -41,10 +41,10 @@ class Cell {
     for (let up = box; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
     for (const hidden of box.querySelectorAll("details")) hidden.open = true;
     this.output = box.querySelector(".cell_output") || box.appendChild(element("div", "cell_output docutils container"));
-    this.mark = element("span", "live-mark");
+    this.mark = element("span", "lite-mark");
     this.editButton = button("Edit", `Edit cell ${number}`, () => this.edit());
     this.runButton = button("Run", `Run cell ${number}`, run);
-    const bar = element("div", "live-cell");
+    const bar = element("div", "lite-cell");
     bar.append(this.runButton, this.editButton, this.mark);
     box.querySelector(".cell_input").after(bar);
     this.run = run;
@@ -65,7 +65,7 @@ class Cell {
       this.editor = null;
       return;
     }
-    const editor = (this.editor = element("textarea", "live-editor"));
+    const editor = (this.editor = element("textarea", "lite-editor"));
     editor.value = this.pre.textContent.trimEnd();
     editor.spellcheck = false;
     editor.setAttribute("aria-label", `Code of cell ${this.number}; shift and enter run it`);
@@ -89,7 +89,7 @@ class Cell {
       const image = figure.querySelector("img");
       if (image) image.hidden = true;
     }
-    this.fresh = element("div", "live-output");
+    this.fresh = element("div", "lite-output");
     this.output.prepend(this.fresh);
   }
 
@@ -114,7 +114,7 @@ class Cell {
       const text = output.output_type === "error" ? output.traceback.join("\n") : output.text ?? data["text/plain"] ?? "";
       let last = this.fresh.lastElementChild;
       if (last?.dataset.kind !== kind || kind === "result") {
-        last = element("pre", `live-text live-${kind}`);
+        last = element("pre", `lite-text lite-${kind}`);
         last.tabIndex = 0; // it may scroll
         last.dataset.kind = kind;
         this.fresh.append(last);
@@ -132,7 +132,7 @@ class Cell {
 
 // Put the button into `bar`; once it is pressed and the kernel has started, the cells are live.
 export function live(bar, kernel, text = "Run this page in your browser") {
-  const status = element("span", "live-status");
+  const status = element("span", "lite-status");
   status.setAttribute("role", "status");
   const say = (words) => (status.textContent = words);
   let cells = [];

@@ -41,7 +41,7 @@ class BrowserKernel {
 
 const here = (name) => new URL(name, import.meta.url).href;
 
-for (const bar of document.querySelectorAll('.live[data-runs="browser"]')) {
+for (const bar of document.querySelectorAll('.lite[data-runs="browser"]')) {
   const settings = {
     pyodide: new URL(bar.dataset.pyodide, document.baseURI).href,
     packages: bar.dataset.packages.split(" "),
