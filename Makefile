@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SITE := _build/html/book/index.html
 
-.PHONY: help book test lint clean
+.PHONY: help book live test lint clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -12,6 +12,9 @@ help:  ## show this list
 book: $(VENV)/.installed  ## build the book into _build/html (executes what has changed)
 	@$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@echo "Open this page in a browser: $(abspath $(SITE))"
+
+live: book $(VENV)/.installed-live  ## build the book, then serve it with cells that run (HOST=, PORT=)
+	@$(BIN)/python book/_live/server.py $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 test: book $(VENV)/.installed-test lint  ## build the book, then run all tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -q
@@ -29,6 +32,10 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-live: $(VENV)/.installed
+	$(BIN)/pip install -q --disable-pip-version-check -c requirements.txt -e '.[live]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
