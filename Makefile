@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SITE := _build/html/book/index.html
 
-.PHONY: help book site-offline test lint clean site notebooks
+.PHONY: help book site-offline test lint clean site notebooks live
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -23,6 +23,9 @@ site: book  ## pack the book for any static host: a folder and a zip in _build/s
 notebooks: book  ## every chapter as an .ipynb that is readable without MyST
 	@echo "The notebooks: $(abspath _build/html/notebooks)"
 
+live: book $(VENV)/.installed-live  ## build the book, then serve it with cells that run (HOST=, PORT=)
+	@$(BIN)/python book/_live/server.py $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+
 test: book $(VENV)/.installed-test lint  ## build the book, then run all tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -q
 
@@ -39,6 +42,10 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-live: $(VENV)/.installed
+	$(BIN)/pip install -q --disable-pip-version-check -c requirements.txt -e '.[live]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
