@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import jupytext
 import nbformat
+import yaml
 from pybtex.richtext import Text
 from sphinx.directives.code import LiteralIncludeReader
 from sphinx.errors import ExtensionError
@@ -130,6 +131,10 @@ class Reader:
             text, _ = LiteralIncludeReader(str(file), settings, self.app.config).read()
             place = file.relative_to(self.app.srcdir).as_posix()
             yield from [f"From `{place}`:", "", "```python", *text.rstrip().splitlines(), "```"]
+        elif name == "interactive":
+            _, settings, caption = "\n".join(body).split("---\n", 2)
+            number = self.numbered(yaml.safe_load(settings)["name"])
+            yield f"**{number}**, a figure with sliders on the page of the book. {caption.strip()}"
         else:
             raise ExtensionError(f"{self.source}: no Markdown is known for the directive {name}")
 

@@ -6,8 +6,9 @@ from importlib.resources import files
 
 import pytest
 from fontTools.ttLib import TTFont
-from test_browser import PAGES, address, browser, pytestmark, visit  # noqa: F401
+from test_browser import PAGES, address, browser, needs_browser, visit  # noqa: F401
 
+pytestmark = [pytest.mark.xdist_group("axe"), needs_browser]
 axe = pytest.importorskip("axe_playwright_python", reason="no axe here: pip install -e '.[test]'")
 AXE = (files(axe) / "axe.min.js").read_text(encoding="utf8")
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}

@@ -31,12 +31,10 @@ PAGES = [
 ]
 VIEWS = {"desktop light": ((1280, 900), "light"), "phone dark": ((390, 844), "dark")}
 
-pytestmark = [
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(
-        not CHROMIUM and not os.environ.get("CI"), reason="no chromium here: apt install chromium"
-    ),
-]
+needs_browser = pytest.mark.skipif(
+    not CHROMIUM and not os.environ.get("CI"), reason="no chromium here: apt install chromium"
+)
+pytestmark = [pytest.mark.xdist_group("browser"), needs_browser]
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -42,8 +42,9 @@ class Book:
 
     def __init__(self, root):
         self.root = root
-        for name in ("book/_ext", "book/_static"):
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for folder in ROOT.glob("book/_*"):
+            target = root / folder.relative_to(ROOT)
+            shutil.copytree(folder, target, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("_config.yml", "book/references.bib"):
             shutil.copy(ROOT / name, root / name)
         self.write("_toc.yml", "format: jb-book\nroot: book/index\n")

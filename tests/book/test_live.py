@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -36,8 +37,11 @@ class Server:
     """A live server in a process of its own."""
 
     def __init__(self, *options):
+        with socket.socket() as free:  # two workers may test at the same time
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
         self.process = subprocess.Popen(
-            [sys.executable, ROOT / "book/_live/server.py", "--port", "8940", *options],
+            [sys.executable, ROOT / "book/_live/server.py", "--port", port, *options],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -218,7 +222,7 @@ def test_a_chapter_runs_as_it_was_built(live):
     page.get_by_text(re.compile("^Ready: all|^Stopped")).wait_for(timeout=240_000)
     assert page.get_by_role("status").inner_text().startswith("Ready: all")
     assert page.eval_on_selector_all(".live-output .witness", witnesses) == built
-    assert page.locator(".live-output img").count() == page.locator("figure figcaption").count()
+    assert page.locator(".live-output img").count() == page.locator(".cell figcaption").count()
     drawn = page.eval_on_selector_all(".live-output img", "all => all.map(i => i.naturalWidth)")
     assert min(drawn) > 0
     assert page.locator(".live-error").count() == 0

@@ -54,7 +54,7 @@ def test_solutions_and_captions_are_kept(notebooks):
         source = (ROOT / f"{name}.md").read_text(encoding="utf8")
         written = text(notebook)
         assert written.count("**Solution of Exercise ") == source.count("{solution-start}"), name
-        captions = source.count("\n    caption:")
+        captions = source.count("\n    caption:") + source.count("{interactive}")
         assert len(re.findall(r"^\*\*Fig\. \d", written, re.MULTILINE)) == captions, name
 
 
