@@ -80,6 +80,7 @@ def visit(self, node):
     if live(self.builder):
         page = Path(self.builder.get_outfilename(self.builder.current_docname))
         data = page.with_name(f"{name}.js")
+        data.parent.mkdir(parents=True, exist_ok=True)  # before the first page is written
         data.write_text(f'interactiveFigure("{name}", {figure.data()});\n', encoding="utf8")
         source = f' data-name="{name}" data-source="{data.name}"'
     self.body.append(
