@@ -53,6 +53,11 @@ class Server:
         host, port, self.token = re.search(r"http://(.+):(\d+)/\?token=(\S+)", self.said).groups()
         self.port, self.address = int(port), f"http://{host}:{port}"
         self.login = f"{self.address}/?token={self.token}"
+        for _ in range(100):  # the address is said before the server listens
+            with socket.socket() as one:
+                if one.connect_ex(("127.0.0.1", self.port)) == 0:
+                    break
+            time.sleep(0.1)
 
     def ask(self, path, method="GET", **headers):
         """(status, body) of a request that is sent as it stands."""
