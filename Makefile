@@ -14,7 +14,7 @@ book: $(VENV)/.installed  ## build the book into _build/html (executes what has 
 	@echo "Open this page in a browser: $(abspath $(SITE))"
 
 site-offline: book  ## add Pyodide to the site, by npm: cells run in a browser without the net
-	@$(BIN)/python book/_browser/pyodide_folder.py _build/html/pyodide $(if $(FROM),--from $(FROM))
+	@$(BIN)/python book/_live/pyodide_folder.py _build/html/pyodide $(if $(FROM),--from $(FROM))
 	@$(BIN)/jupyter-book build . -W -n --keep-going -q
 
 site: book  ## pack the book for any static host: a folder and a zip in _build/site

@@ -7,17 +7,17 @@ SOURCE = Path(__file__).resolve().parents[1] / "_live"
 
 
 def copy_scripts(app):
-    """Copy everything but the server, which is not for the browser."""
+    """Copy everything that is for the browser."""
     if app.builder.format == "html":
         target = Path(app.outdir) / "_static" / "live"
-        shutil.copytree(
-            SOURCE, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py", "__pycache__")
-        )
+        ours = shutil.ignore_patterns("server.py", "pyodide_folder.py", "__pycache__")
+        shutil.copytree(SOURCE, target, dirs_exist_ok=True, ignore=ours)
 
 
 def add_script(app, pagename, templatename, context, doctree):
-    """Load the small script that looks for kernels, on chapters only."""
+    """Load the small script that looks for kernels and the style, on chapters only."""
     if pagename in app.env.executed:
+        app.add_css_file("live/live.css")
         app.add_js_file("live/start.js", loading_method="defer")
 
 

@@ -5,7 +5,6 @@ imports of its cells and of the library's code that they reach, so no page has t
 """
 
 import ast
-import shutil
 import sys
 import zipfile
 from base64 import urlsafe_b64encode
@@ -19,9 +18,7 @@ from sphinx.util.osutil import relative_uri
 import dsnnlib
 
 LIBRARY = Path(dsnnlib.__file__).parent
-SCRIPTS = Path(__file__).resolve().parents[1] / "_browser"
-FILES = ("browser.js", "cells.js", "lite.css", "runner.py", "worker.js")
-FOLDER = "_static/browser"
+FOLDER = "_static/live"
 WHEEL = f"dsnnlib-{dsnnlib.__version__}-py3-none-any.whl"
 OWN = "pyodide/"  # where a site keeps Pyodide of its own
 PYODIDE = {  # the packages of Pyodide, by the name of the import
@@ -139,10 +136,9 @@ def add_bar(app, pagename, templatename, context, doctree):
         if ":" not in url:  # a folder of the site
             url = relative_uri(app.builder.get_target_uri(pagename), url)
         bar = (
-            f'<div class="lite" data-runs="browser" data-packages="{escape(packages)}" '
+            f'<div class="live-bar" data-runs="browser" data-packages="{escape(packages)}" '
             f'data-wheel="{WHEEL}" data-pyodide="{escape(url)}" hidden></div>'
         )
-        app.add_js_file("browser/browser.js", type="module")
     head, end, rest = context["body"].partition("</h1>")
     context["body"] = head + end + bar + rest
 
@@ -150,21 +146,17 @@ def add_bar(app, pagename, templatename, context, doctree):
 def _refusal(lacking):
     names = " and ".join(TITLES.get(name, name) for name in lacking)
     return (
-        f'<div class="lite" data-needs="{escape(" ".join(lacking))}"><p>No browser has '
+        f'<div class="live-bar" data-needs="{escape(" ".join(lacking))}"><p>No browser has '
         f"{escape(names)}, which this page's cells need. To change and run them, get the book's "
         "source: <code>make live</code> runs them on your own machine.</p></div>"
     )
 
 
-def copy_files(app, error):
-    """Our scripts and the library, packed as a wheel, in the site."""
+def copy_library(app, error):
+    """The library, packed as a wheel, in the site."""
     if error or app.builder.format != "html":
         return
-    target = Path(app.outdir) / FOLDER
-    target.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        shutil.copy(SCRIPTS / name, target / name)
-    pack(target / WHEEL)
+    pack(Path(app.outdir) / FOLDER / WHEEL)
 
 
 def pack(wheel):
@@ -192,9 +184,8 @@ def pack(wheel):
 
 def setup(app):
     app.add_config_value("pyodide_url", OWN, rebuild="html", types=[str])
-    app.add_css_file("browser/lite.css")
     app.connect("config-inited", prefer_own)
     app.connect("source-read", read_needs)
     app.connect("html-page-context", add_bar)
-    app.connect("build-finished", copy_files)
+    app.connect("build-finished", copy_library)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

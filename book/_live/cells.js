@@ -1,6 +1,8 @@
-// Cells that can be edited and run: what the reader sees and presses.
+// Cells that can be edited and run: what the reader sees and presses, wherever they run.
+//
+// A kernel has run(code, onMessage), which resolves to a reply with a status, interrupt(),
+// restart() and stop(). It tells its state in a word of WORDS, or in a sentence.
 
-import { Kernel } from "./kernel.js";
 import { Output } from "./output.js";
 
 const WORDS = {
@@ -15,59 +17,46 @@ function button(label, title, press) {
   return element;
 }
 
-// Put the one button under the page's title.
-export function offer() {
-  const style = document.createElement("link");
-  Object.assign(style, { rel: "stylesheet", href: new URL("live.css", import.meta.url).href });
-  document.head.append(style);
-  const bar = document.createElement("div");
-  bar.className = "live-bar";
+// Put the one button into the bar; connect(state) starts a kernel, once it is pressed.
+export function offer(bar, label, title, connect) {
   bar.setAttribute("role", "group");
   bar.setAttribute("aria-label", "Live cells");
-  const start = button("Run this page live", "Edit and run the cells, on this machine", () => {
-    start.disabled = true;
-    new Page(bar);
-  });
-  bar.append(start);
-  document.querySelector("article h1").after(bar);
+  const start = button(label, title, () => new Page(bar, start, connect).start());
+  bar.replaceChildren(start);
+  bar.hidden = false;
 }
 
 class Page {
-  constructor(bar) {
+  constructor(bar, begin, connect) {
+    Object.assign(this, { bar, begin, connect });
     this.status = document.createElement("span");
     this.status.setAttribute("role", "status");
     this.status.className = "live-status";
-    bar.replaceChildren(
+    bar.replaceChildren(begin, this.status);
+  }
+
+  // The button stays until Python runs, so that a start that failed can be tried again.
+  async start() {
+    this.begin.disabled = true;
+    this.show("starting");
+    try {
+      this.kernel = await this.connect((state) => this.show(state));
+    } catch (error) {
+      this.begin.disabled = false;
+      return this.say(`Python did not start: ${error.message}`);
+    }
+    addEventListener("pagehide", () => this.kernel.stop());
+    this.bar.replaceChildren(
       button("Run all", "Run all cells of this page, one after the other", () => this.runTo()),
       button("Stop", "Interrupt the running cell", () => this.kernel.interrupt()),
       button("Restart", "Start Python anew: all variables are forgotten", () => this.restart()),
       this.status,
     );
-    this.bar = bar;
     this.cells = [...document.querySelectorAll("article div.cell")]
       .filter((element) => element.querySelector(".cell_input pre"))
       .map((element, index) => new Cell(this, element, index + 1));
-    this.start();
-  }
-
-  async start() {
-    this.enable(false);
-    this.show("starting");
-    const folder = decodeURIComponent(location.pathname).split("/").slice(1, -1).join("/");
-    try {
-      this.kernel = await Kernel.start(folder, (state) => this.show(state));
-    } catch (error) {
-      return this.say(`Python did not start: ${error.message}`);
-    }
-    addEventListener("pagehide", () => this.kernel.stop());
-    this.enable(true);
     this.show("idle");
     this.bar.querySelector("button").focus();
-  }
-
-  enable(yes) {
-    const buttons = [...this.bar.children, ...this.cells.flatMap((cell) => cell.buttons)];
-    for (const element of buttons) element.disabled = !yes;
   }
 
   show(state) {

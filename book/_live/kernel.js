@@ -16,15 +16,21 @@ async function ask(method, path, body) {
   return answer.status === 204 ? null : answer.json();
 }
 
-export class Kernel {
-  // state(word) is told "busy", "idle", "restarting", "dead" and "disconnected".
-  static async start(folder, state) {
-    const kernel = new Kernel();
-    Object.assign(kernel, { state, session: fresh(), running: new Map() });
-    kernel.id = (await ask("POST", "", { name: "python3", path: folder })).id;
-    await kernel.connect();
-    return kernel;
-  }
+export const label = "Run this page live";
+export const title = "Edit and run the cells, on this machine";
+
+// A kernel in the chapter's folder. state(word) is told "busy", "idle", "restarting", "dead" and
+// "disconnected".
+export async function start(state) {
+  const folder = decodeURIComponent(location.pathname).split("/").slice(1, -1).join("/");
+  const kernel = new Kernel();
+  Object.assign(kernel, { state, session: fresh(), running: new Map() });
+  kernel.id = (await ask("POST", "", { name: "python3", path: folder })).id;
+  await kernel.connect();
+  return kernel;
+}
+
+class Kernel {
 
   connect() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";

@@ -16,7 +16,7 @@ RUNS = {"book/1_introduction/two_systems", "book/4_mean_field/kuramoto_networks"
 
 
 def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_browser" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_live" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -40,7 +40,7 @@ def bars(site, chapters):
     found = {}
     for name in chapters:
         text = (site / f"{name}.html").read_text(encoding="utf8")
-        (bar,) = re.findall(r'<div class="lite"([^>]*)>', text)
+        (bar,) = re.findall(r'<div class="live-bar"([^>]*)>', text)
         found[name] = dict(re.findall(r'data-(\w+)="([^"]*)"', bar))
     return found
 
@@ -57,9 +57,9 @@ def test_the_pages_without_torch_and_transport_run_in_a_browser(site, executed):
 
 def test_a_page_that_does_not_run_says_why_and_what_else_there_is(site):
     text = (site / "book/3_training/edge_of_stability.html").read_text(encoding="utf8")
-    (bar,) = re.findall(r'<div class="lite".*?</div>', text, re.DOTALL)
+    (bar,) = re.findall(r'<div class="live-bar".*?</div>', text, re.DOTALL)
     assert "PyTorch" in bar and "make live" in bar
-    assert "live/browser.js" not in text
+    assert "data-runs" not in bar and "data-pyodide" not in bar
 
 
 def test_a_page_is_offered_all_its_cells(site):
@@ -208,7 +208,7 @@ assert r.run("from matplotlib import pyplot as plt; plt.plot([1])"), out
 assert "image/svg+xml" in out[-1]["data"]
 """
     result = subprocess.run(
-        [sys.executable, "-c", code, ROOT / "book" / "_browser"],
+        [sys.executable, "-c", code, ROOT / "book" / "_live"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -13,7 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT
 from PIL import Image
-from test_browser import CHROMIUM, FLAGS, pytestmark  # noqa: F401
+from test_browser import browser, pytestmark  # noqa: F401
 from test_build import IMPORT, Book
 
 SUB_PATH = "/somewhere/below/"
@@ -62,29 +62,24 @@ def address(packed):
 
 
 @pytest.fixture(scope="module")
-def page(address):
+def page(browser, address):  # noqa: F811
     """A browser page that keeps `complaints`; requests that leave the sub-path are refused."""
-    from playwright.sync_api import sync_playwright
+    page = browser.new_page()
+    page.complaints = []
 
-    assert CHROMIUM, "CI must have a browser: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page()
-        page.complaints = []
+    def guard(route):
+        if route.request.url.startswith((address, "data:", "blob:")):
+            route.continue_()
+        else:
+            page.complaints.append(f"request outside: {route.request.url}")
+            route.abort()
 
-        def guard(route):
-            if route.request.url.startswith((address, "data:", "blob:")):
-                route.continue_()
-            else:
-                page.complaints.append(f"request outside: {route.request.url}")
-                route.abort()
-
-        page.route("**/*", guard)
-        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("response", lambda r: r.status >= 400 and page.complaints.append(r.url))
-        yield page
-        browser.close()
+    page.route("**/*", guard)
+    page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("response", lambda r: r.status >= 400 and page.complaints.append(r.url))
+    yield page
+    page.close()
 
 
 def test_every_page_of_the_zip_works_under_a_sub_path_without_other_hosts(page, address, packed):
