@@ -27,7 +27,7 @@ live: book $(VENV)/.installed-live  ## build the book, then serve it with cells 
 	@$(BIN)/python book/_live/server.py $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 test: book $(VENV)/.installed-test lint  ## build the book, then run all tests
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup -q
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -q
 
 lint: $(VENV)/.installed-test  ## check the code's style
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .

@@ -34,7 +34,7 @@ VIEWS = {"desktop light": ((1280, 900), "light"), "phone dark": ((390, 844), "da
 needs_browser = pytest.mark.skipif(
     not CHROMIUM and not os.environ.get("CI"), reason="no chromium here: apt install chromium"
 )
-pytestmark = [pytest.mark.xdist_group("browser"), needs_browser]
+pytestmark = needs_browser
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -26,13 +26,8 @@ DATA_LIMIT = 150_000  # bytes
 ROUNDING = 2 / 1000  # of an axis, as drawing.py rounds
 
 address, browser, visit = test_browser.address, test_browser.browser, test_browser.visit
+in_browser = test_browser.needs_browser
 compute = functools.cache(interactive.compute)
-
-
-def in_browser(test):
-    for mark in test_browser.pytestmark:
-        test = mark(test)
-    return test
 
 
 def drawn(frame, panel, look):

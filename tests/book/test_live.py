@@ -21,13 +21,10 @@ from test_browser import Quiet, browser, needs_browser  # noqa: F401
 CHAPTER = "book/3_training/gradient_descent"
 TORCH = "book/2_propagation/memory"
 
-pytestmark = [
-    pytest.mark.xdist_group("live"),
-    pytest.mark.skipif(
-        not importlib.util.find_spec("jupyter_server") and not os.environ.get("CI"),
-        reason="no jupyter_server here: pip install -c requirements.txt -e '.[live]'",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not importlib.util.find_spec("jupyter_server") and not os.environ.get("CI"),
+    reason="no jupyter_server here: pip install -c requirements.txt -e '.[live]'",
+)
 
 
 class Server:
