@@ -71,3 +71,18 @@ def test_a_chapter_is_whole(docname, executed):
 @pytest.mark.parametrize("docname", PAGES)
 def test_nothing_is_left_to_do(docname):
     assert not re.search(r"\b(to do|todo|fixme|tbd|coming soon|lorem)\b", source(docname), re.I)
+
+
+@pytest.mark.parametrize("docname", CHAPTERS)
+def test_a_chapter_links_back_and_forward_and_to_its_functions(docname):
+    text, folder = prose(docname), (ROOT / docname).parent
+    linked = {
+        (folder / target).resolve().relative_to(ROOT).as_posix()
+        for target in re.findall(r"\]\(([\w./]+)\.md(?:#[\w-]+)?\)", text)
+    }
+    places = [CHAPTERS.index(name) for name in linked if name in CHAPTERS]
+    here = CHAPTERS.index(docname)
+    assert here == 0 or min(places) < here, "no link back"
+    assert here == len(CHAPTERS) - 1 or max(places) > here, "no link forward"
+    closing = text.partition("**Where it goes on.**")[2].partition("\n## ")[0]
+    assert "(../back/library.md)" in closing and "`dsnnlib." in closing
